@@ -1,0 +1,23 @@
+//! `cargo xtask bench`: the measurements.
+
+mod callgrind;
+mod linkcheck;
+mod native;
+
+use anyhow::Result;
+
+/// What to measure.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Measure Deferreds beside other promises and futures: time and allocations per operation.
+    Native(native::Arguments),
+    /// Measure the example `linkcheck` on sites of two sizes: pages per second and memory.
+    Linkcheck(linkcheck::Arguments),
+}
+
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Native(arguments) => native::run(arguments),
+        Command::Linkcheck(arguments) => linkcheck::run(arguments),
+    }
+}

@@ -1,0 +1,58 @@
+//! The project's own commands, run as `cargo xtask COMMAND`.
+//!
+//! | module | command |
+//! |---|---|
+//! | [`test`] | `test`: every suite, and whether the crates can be published |
+//! | [`miri`] | `miri`: the suites that look for undefined behaviour |
+//! | [`bench`] | `bench native`, `bench linkcheck`: the measurements |
+//! | [`site`] | `site`: a web site to try a link checker on |
+//! | [`step`] | what they share: named steps that show what they run |
+
+mod bench;
+mod miri;
+mod site;
+mod step;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every test of the workspace, then check that the crates can be published.
+    Test(test::Arguments),
+    /// Run the tests of the crate with `unsafe` code under Miri, with both of its memory models.
+    Miri(miri::Arguments),
+    /// Measure, beside peers.
+    #[command(subcommand)]
+    Bench(bench::Command),
+    /// Write a site of linked HTML pages: the same one every time, of any size.
+    Site(site::Arguments),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Miri(arguments) => miri::run(&arguments),
+        Command::Bench(command) => bench::run(&command),
+        Command::Site(arguments) => site::run(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

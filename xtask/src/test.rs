@@ -1,0 +1,35 @@
+//! `cargo xtask test`: every suite from a bare checkout, and whether the crates can be published.
+
+use anyhow::Result;
+
+use crate::step::{Steps, cargo};
+
+/// What to leave out.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Leave out the publishing check, which asks the registry whether our dependencies are there.
+    #[arg(long)]
+    no_publish_check: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut steps = Steps::new("cargo xtask test");
+    // Documentation tests are part of it, and with them every code block of the guide.
+    steps.run(
+        "the whole workspace, all features",
+        &mut cargo(["test", "--workspace", "--all-features"]),
+    )?;
+    steps.run(
+        "hereafter without its default features",
+        &mut cargo(["test", "--package", "hereafter", "--no-default-features"]),
+    )?;
+    if !arguments.no_publish_check {
+        // Each crate is built from its own package, so a file that the package lacks is noticed.
+        steps.run(
+            "the crates can be published",
+            &mut cargo(["publish", "--workspace", "--dry-run", "--allow-dirty"]),
+        )?;
+    }
+    steps.summarize();
+    Ok(())
+}
