@@ -1,0 +1,116 @@
+//! The native benchmark: Deferreds beside the promises and futures that others offer, in one run.
+//!
+//! Every *shape* (say, "create, three callbacks, fire, take the result") is done by every *system*
+//! that can do it, with the same closures and values. All Rust systems run in this process; node
+//! and KJ run as children that stay alive and take turns with the rest, batch by batch.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`measure`] | a case, the rounds, the figures |
+//! | [`shapes`] | the list of shapes and what each means |
+//! | [`work`] | the values, callbacks and errors that all systems share |
+//! | [`ours`] | the shapes done with Hereafter |
+//! | [`peers`] | the shapes done with everything else |
+//! | [`report`] | the table and the JSON file |
+//! | [`allocator`] | counts allocations |
+
+// A chain of 19 statically composed combinators is one type, and a deep one.
+#![recursion_limit = "512"]
+
+mod allocator;
+mod measure;
+mod ours;
+mod peers;
+mod report;
+mod shapes;
+mod work;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::measure::{Case, Effort};
+
+/// Measures Deferreds beside their peers: nanoseconds and allocations per operation.
+#[derive(Parser)]
+struct Arguments {
+    /// Also write the figures to this file: {"shape": {"system": {"ns": 1.0, "allocs": 1.0}}}.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fewer and shorter rounds: a few seconds in all, and more noise.
+    #[arg(long)]
+    quick: bool,
+    /// Measure this shape alone.
+    #[arg(long, value_name = "SHAPE")]
+    only: Option<String>,
+    /// Measure only the systems whose name contains this text.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Name the cases and measure nothing: shape, system, items per run, whether it has a baseline.
+    #[arg(long)]
+    list: bool,
+    /// Run the one selected case this many times, untimed; for a profiler.
+    #[arg(long, value_name = "N")]
+    iterations: Option<u32>,
+    /// With `--iterations`: run what the case subtracts instead of the case.
+    #[arg(long, requires = "iterations")]
+    baseline: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut notes = Vec::new();
+    let mut cases = ours::cases();
+    cases.extend(peers::in_process());
+    if arguments.iterations.is_none() {
+        cases.extend(peers::children(&mut notes)?);
+    }
+    cases.retain(|case| selected(case, &arguments));
+    ensure!(!cases.is_empty(), "no case is selected; `--list` names them all");
+
+    if arguments.list {
+        for case in &cases {
+            println!(
+                "{}\t{}\t{}\t{}",
+                case.shape,
+                case.system.name,
+                case.items(),
+                case.has_baseline()
+            );
+        }
+        return Ok(());
+    }
+    if let Some(iterations) = arguments.iterations {
+        ensure!(
+            cases.len() == 1,
+            "`--iterations` needs `--only` and `--system` to select one case"
+        );
+        return cases[0].run_untimed(iterations, arguments.baseline);
+    }
+
+    if std::env::var_os("RUST_BACKTRACE").is_some() {
+        notes.push("RUST_BACKTRACE is set: every new failure pays for a backtrace".to_owned());
+    }
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let mut results = Vec::new();
+    for shape in shapes::ALL {
+        let mut group: Vec<Case> = cases.extract_if(.., |case| case.shape == shape.name).collect();
+        if !group.is_empty() {
+            let figures = measure::interleaved(&mut group, effort)?;
+            report::print_shape(shape, &figures);
+            results.push((shape, figures));
+        }
+    }
+    report::print_summary(&results, &notes);
+    if let Some(path) = &arguments.json {
+        report::write_json(&results, path)?;
+    }
+    Ok(())
+}
+
+/// Whether the command line asks for this case.
+fn selected(case: &Case, arguments: &Arguments) -> bool {
+    arguments.only.as_ref().is_none_or(|shape| case.shape == shape)
+        && arguments.system.as_ref().is_none_or(|text| case.system.name.contains(text.as_str()))
+}

@@ -1,0 +1,35 @@
+//! Everything that the Deferreds are measured beside.
+//!
+//! | module | peers |
+//! |---|---|
+//! | [`floor`] | the callbacks called by hand, with nothing in between |
+//! | [`channel`] | the one-shot channels that the next two are made with |
+//! | [`composed`] | a channel and statically composed combinators, polled by hand |
+//! | [`boxed`] | a channel and combinators boxed one by one, polled by hand |
+//! | [`tasks`] | tasks on `futures`' `LocalPool` and on tokio's `LocalSet` |
+//! | [`child`] | node's Promise and KJ's, in child processes |
+
+mod boxed;
+mod channel;
+mod child;
+mod composed;
+mod floor;
+mod tasks;
+
+use anyhow::Result;
+
+use crate::measure::Case;
+
+/// The peers that are Rust and run in this process.
+pub(crate) fn in_process() -> Vec<Case> {
+    let mut cases = floor::cases();
+    cases.extend(composed::cases());
+    cases.extend(boxed::cases());
+    cases.extend(tasks::cases());
+    cases
+}
+
+/// The peers that run in processes of their own; `notes` says which are not installed.
+pub(crate) fn children(notes: &mut Vec<String>) -> Result<Vec<Case>> {
+    child::cases(notes)
+}
