@@ -1,0 +1,120 @@
+//! The state of one deferred that the rules are about. Its result and its links are the world's.
+
+use core::cell::Cell;
+
+/// The state of one deferred: fired or not, running or not, how often paused.
+///
+/// A world keeps one `Chain` beside each result and queue of links, and gives the engine access to
+/// it through [`World::chain`](crate::World::chain). Who may change what:
+///
+/// | state | set by | cleared by | cannot be set when |
+/// |---|---|---|---|
+/// | fired | [`Chain::claim`], once | never | |
+/// | running | [`run`](crate::run), while links of this chain run | `run`, on the way out | not fired |
+/// | swallow | [`cancel`](crate::cancel), when there was no canceller | the first late [`Chain::claim`] | |
+/// | paused | [`Chain::pause`], and `run` for a chain that starts to wait | [`unpause`](crate::unpause), and `run` when what it waits on delivers | |
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_engine::{Chain, Claim};
+///
+/// let chain = Chain::new();
+/// assert!(!chain.is_fired());
+/// assert_eq!(chain.claim(), Claim::Mine);
+/// assert_eq!(chain.claim(), Claim::Taken);
+/// ```
+#[derive(Debug, Default)]
+pub struct Chain {
+    fired: Cell<bool>,
+    running: Cell<bool>,
+    swallow: Cell<bool>,
+    paused: Cell<u32>,
+}
+
+/// What became of a try to fire; see [`Chain::claim`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The chain had not fired; it has now, and the caller must put the result in place.
+    Mine,
+    /// The chain was cancelled before and had no canceller: this one late firing is dropped.
+    Swallowed,
+    /// The chain had fired already.
+    Taken,
+}
+
+impl Chain {
+    /// A chain that has not fired.
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            fired: Cell::new(false),
+            running: Cell::new(false),
+            swallow: Cell::new(false),
+            paused: Cell::new(0),
+        }
+    }
+
+    /// Whether there has been a result (Twisted's `called`).
+    #[inline]
+    pub fn is_fired(&self) -> bool {
+        self.fired.get()
+    }
+
+    /// Whether a link of this chain is on the call stack right now.
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        self.running.get()
+    }
+
+    /// How often the chain is paused; waiting on another deferred counts as one.
+    #[inline]
+    pub fn paused(&self) -> u32 {
+        self.paused.get()
+    }
+
+    /// Claims the one firing of this chain.
+    ///
+    /// Only the caller that gets [`Claim::Mine`] may put a result in place.
+    #[inline]
+    pub fn claim(&self) -> Claim {
+        if !self.fired.replace(true) {
+            Claim::Mine
+        } else if self.swallow.replace(false) {
+            Claim::Swallowed
+        } else {
+            Claim::Taken
+        }
+    }
+
+    /// Pauses the chain: no link runs until [`unpause`](crate::unpause) has been called as often.
+    ///
+    /// A loop that is already running the links of this chain finishes those that are queued; the
+    /// pause is looked at when a run begins.
+    ///
+    /// # Panics
+    ///
+    /// When it is paused more than four thousand million times.
+    #[inline]
+    pub fn pause(&self) {
+        self.paused.set(self.paused.get().checked_add(1).expect("paused too often"));
+    }
+
+    /// Takes one pause back, without running anything; whether none is left.
+    #[inline]
+    pub(crate) fn lift(&self) -> bool {
+        let left = self.paused.get().saturating_sub(1);
+        self.paused.set(left);
+        left == 0
+    }
+
+    #[inline]
+    pub(crate) fn set_running(&self, running: bool) {
+        self.running.set(running);
+    }
+
+    /// Lets the next late firing pass in silence.
+    pub(crate) fn swallow_next(&self) {
+        self.swallow.set(true);
+    }
+}

@@ -1,0 +1,184 @@
+//! The rules: firing, running, waiting, cancelling.
+
+use crate::chain::{Chain, Claim};
+use crate::world::{Step, World};
+use alloc::vec::Vec;
+
+/// Fires a chain: claims it, lets `put` put the result in place, and runs its links.
+///
+/// `put` is called only for [`Claim::Mine`]. It must not call user code.
+#[inline]
+pub fn fire<W: World>(handle: &W::Handle, put: impl FnOnce()) -> Claim {
+    let claim = W::chain(handle).claim();
+    if claim == Claim::Mine {
+        W::release_canceller(handle);
+        put();
+        run::<W>(handle);
+    }
+    claim
+}
+
+/// Takes one pause back, and runs the chain if that was the last and there is a result.
+pub fn unpause<W: World>(handle: &W::Handle) {
+    let chain = W::chain(handle);
+    if chain.lift() && chain.is_fired() {
+        run::<W>(handle);
+    }
+}
+
+/// Runs the links of a fired chain, and of every chain that gets its result by that.
+///
+/// Does nothing when the chain is paused or waiting, or when a loop that is already running it is
+/// further up the call stack: that loop will get to the links queued since.
+///
+/// The chains visited form a stack, not of frames but of handles: a chain that hands its result to
+/// another comes back to its own later links after that other has got as far as it can. One that
+/// has no later links is not kept, so a long line of waiters is gone through in constant memory.
+#[inline]
+pub fn run<W: World>(handle: &W::Handle) {
+    if W::chain(handle).is_running() {
+        return;
+    }
+    if let Next::Chain(next) = advance::<W>(handle) {
+        follow::<W>(handle, next);
+    }
+}
+
+/// Where the loop goes on after it has worked on one chain.
+enum Next<H> {
+    /// The chain has done all it can.
+    Back,
+    /// The chain is paused: whoever waits on it has to go on waiting.
+    Stop,
+    /// This chain got a result.
+    Chain(H),
+}
+
+/// The part of [`run`] that a deferred needs only when another gets its result by it.
+#[cold]
+#[inline(never)]
+fn follow<W: World>(first: &W::Handle, second: W::Handle) {
+    let mut unfinished: Vec<W::Handle> = Vec::new();
+    if !W::is_drained(first) {
+        unfinished.push(first.clone());
+    }
+    let mut current = second;
+    loop {
+        match advance::<W>(&current) {
+            Next::Chain(next) => {
+                let previous = core::mem::replace(&mut current, next);
+                if !W::is_drained(&previous) {
+                    unfinished.push(previous);
+                }
+            }
+            Next::Back => match unfinished.pop() {
+                Some(previous) => current = previous,
+                None => return,
+            },
+            Next::Stop => return,
+        }
+    }
+}
+
+/// Runs the links of one chain until it has no more, has to wait, or hands its result on.
+#[inline]
+fn advance<W: World>(handle: &W::Handle) -> Next<W::Handle> {
+    let chain = W::chain(handle);
+    if chain.paused() != 0 {
+        return Next::Stop;
+    }
+    chain.set_running(true);
+    let next = loop {
+        match W::step(handle) {
+            Step::Ran => {}
+            Step::Returned => {
+                if !take_or_wait::<W>(handle, chain) {
+                    break Next::Back;
+                }
+            }
+            Step::Resumed(next) => {
+                W::chain(&next).lift();
+                break Next::Chain(next);
+            }
+            Step::Fired(next) => break Next::Chain(next),
+            Step::Empty => {
+                chain.set_running(false);
+                W::settled(handle);
+                return Next::Back;
+            }
+        }
+    };
+    chain.set_running(false);
+    next
+}
+
+/// A link gave back another deferred: takes its result if it has one, else begins to wait.
+///
+/// Whether there is a result to go on with.
+fn take_or_wait<W: World>(handle: &W::Handle, chain: &Chain) -> bool {
+    let Some(inner) = W::waiting_on(handle) else { return true };
+    if closes_cycle::<W>(handle, &inner) && W::refuse_cycle(handle) {
+        return true;
+    }
+    let ready = W::has_result(&inner) && W::chain(&inner).paused() == 0;
+    if ready {
+        W::take_returned(handle);
+    } else {
+        chain.pause();
+        W::await_returned(handle);
+    }
+    ready
+}
+
+/// Whether `inner`, given back by a link of `outer`, waits on `outer` in the end.
+///
+/// Looks down from `inner` and up from `outer` by turns; where either way ends, there is no
+/// cycle. A long line of waiters that grows at one end is thus never walked as a whole.
+fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
+    if W::same(outer, inner) {
+        return true;
+    }
+    let mut down = W::waiting_on(inner);
+    let mut up = W::waiter(outer);
+    while let (Some(below), Some(above)) = (down, up) {
+        if W::same(&below, outer) || W::same(&above, inner) {
+            return true;
+        }
+        down = W::waiting_on(&below);
+        up = W::waiter(&above);
+    }
+    false
+}
+
+/// Cancels a deferred, or the innermost one that it waits on.
+///
+/// One that has fired and waits on nothing stays as it is. One that has not fired calls its
+/// canceller; if that did not fire it, it fires with the world's "cancelled" failure. Where there
+/// was no canceller, one later firing is swallowed, since whoever would fire it cannot know.
+pub fn cancel<W: World>(handle: &W::Handle) {
+    let mut innermost = handle.clone();
+    // A world that lets cycles be has nothing to cancel in them: Brent's way to notice one.
+    let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);
+    while let Some(inner) = W::waiting_on(&innermost) {
+        if W::same(&inner, &mark) {
+            return;
+        }
+        innermost = inner;
+        steps += 1;
+        if steps == limit {
+            mark = innermost.clone();
+            steps = 0;
+            limit = limit.saturating_mul(2);
+        }
+    }
+    let chain = W::chain(&innermost);
+    if chain.is_fired() {
+        return;
+    }
+    if !W::call_canceller(&innermost) {
+        chain.swallow_next();
+    }
+    if !chain.is_fired() {
+        W::fire_cancelled(&innermost);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a door brings to the engine.
+
+use crate::chain::Chain;
+
+/// What [`World::step`] did with the front of the queue.
+#[derive(Debug)]
+pub enum Step<H> {
+    /// The queue is empty: the result stays where it is.
+    Empty,
+    /// A link ran, or had nothing to do; the result that it left is a value or a failure.
+    Ran,
+    /// A link gave back another deferred. The world keeps it where [`World::waiting_on`] finds it.
+    Returned,
+    /// The front link was a waiter: the result was moved to this chain, whose wait is over.
+    Resumed(H),
+    /// A result was given to this chain, and its firing claimed, but its links did not run yet.
+    Fired(H),
+}
+
+/// A kind of deferred: its handles, its store of results and links, and how one link is run.
+///
+/// A world has no rules of its own. It says where things are, and does one thing at a time when
+/// the engine asks for it.
+///
+/// # What every method must keep
+///
+/// * No borrow, lock or other scope is alive while user code runs, and handles are not invalidated
+///   by it.
+/// * No method unwinds: a panic or exception of user code is turned into the world's failure.
+pub trait World: Sized {
+    /// A shared, counted reference to one deferred.
+    type Handle: Clone;
+
+    /// The state behind a handle.
+    fn chain(handle: &Self::Handle) -> &Chain;
+
+    /// Whether two handles stand for the same deferred.
+    fn same(a: &Self::Handle, b: &Self::Handle) -> bool;
+
+    /// Whether a value or failure (not a deferred) lies in the result's place.
+    fn has_result(handle: &Self::Handle) -> bool;
+
+    /// Takes the front link out of the queue and runs it with the result.
+    ///
+    /// The link must be out of the queue before user code runs, for it may add links or start a
+    /// run of its own.
+    fn step(handle: &Self::Handle) -> Step<Self::Handle>;
+
+    /// Whether no link and no waiter is left in the queue.
+    fn is_drained(handle: &Self::Handle) -> bool;
+
+    /// The loop leaves this chain with an empty queue; failures that nobody handled are noted here.
+    fn settled(handle: &Self::Handle);
+
+    /// The deferred that this one waits on: the one that a link gave back, or the one that its
+    /// coroutine awaits.
+    fn waiting_on(handle: &Self::Handle) -> Option<Self::Handle>;
+
+    /// The deferred that waits on this one, where the world can tell.
+    fn waiter(handle: &Self::Handle) -> Option<Self::Handle>;
+
+    /// The deferred that a link gave back has a result: takes it, and forgets that deferred.
+    fn take_returned(handle: &Self::Handle);
+
+    /// The deferred that a link gave back has no result yet: queues `handle` as its waiter.
+    fn await_returned(handle: &Self::Handle);
+
+    /// The deferred that a link gave back waits, in the end, on `handle` itself.
+    ///
+    /// Returns whether the world put another result in its place; if not, the wait begins, and
+    /// never ends.
+    fn refuse_cycle(handle: &Self::Handle) -> bool;
+
+    /// Drops the canceller, if there is one: the chain has fired.
+    fn release_canceller(handle: &Self::Handle);
+
+    /// Takes the canceller out and calls it; whether there was one.
+    fn call_canceller(handle: &Self::Handle) -> bool;
+
+    /// Fires the chain with the world's own "cancelled" failure.
+    fn fire_cancelled(handle: &Self::Handle);
+}

@@ -1,0 +1,311 @@
+//! The cell of a pending deferred, and how the engine sees it.
+
+use crate::driver;
+use crate::erased::{Body, Ran, Waiter};
+use crate::errors::{CancelledError, CycleError};
+use crate::failure::Failure;
+use crate::{debug, report};
+use core::cell::Cell;
+use core::panic::Location;
+use hereafter_engine::{Chain, Claim, Graveyard, Step, World};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// Everything that belongs to one pending deferred: its one allocation.
+pub(crate) struct Core {
+    chain: Chain,
+    /// The `Deferred` was dropped: nobody can add links any more.
+    detached: Cell<bool>,
+    body: Body,
+    canceller: Cell<Option<Canceller>>,
+    /// Where it was made.
+    made: &'static Location<'static>,
+    /// Stacks, in debug mode only.
+    stacks: Cell<Option<Box<debug::Stacks>>>,
+}
+
+/// How a deferred is cancelled that has not fired.
+pub(crate) enum Canceller {
+    /// User code, which may fire the deferred.
+    Call(Box<dyn FnOnce()>),
+    /// The coroutine that would have fired it is dropped.
+    Coroutine(async_task::Task<()>),
+}
+
+impl Core {
+    #[inline]
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
+        Self {
+            chain: Chain::new(),
+            detached: Cell::new(false),
+            body: Body::new(),
+            canceller: Cell::new(None),
+            made,
+            stacks: Cell::new(debug::stacks_of_creation()),
+        }
+    }
+}
+
+/// A counted reference to a cell.
+#[derive(Clone)]
+pub(crate) struct CellRef(Rc<Core>);
+
+thread_local! {
+    static GRAVEYARD: Graveyard<CellRef> = const { Graveyard::new() };
+}
+
+impl Drop for CellRef {
+    #[inline]
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.0) == 1 && !self.is_bare() {
+            self.bury();
+        }
+    }
+}
+
+impl CellRef {
+    #[inline]
+    pub(crate) fn new(core: Rc<Core>) -> Self {
+        Self(core)
+    }
+
+    #[inline]
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.0.chain
+    }
+
+    #[inline]
+    pub(crate) fn body(&self) -> &Body {
+        &self.0.body
+    }
+
+    #[inline]
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.0.made
+    }
+
+    #[inline]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// What `{:p}` shows of it.
+    pub(crate) fn address(&self) -> *const () {
+        Rc::as_ptr(&self.0).cast()
+    }
+
+    pub(crate) fn set_canceller(&self, canceller: Canceller) {
+        self.0.canceller.set(Some(canceller));
+    }
+
+    /// The stacks of debug mode, if it was on.
+    pub(crate) fn with_stacks<R>(&self, look: impl FnOnce(Option<&mut debug::Stacks>) -> R) -> R {
+        let mut stacks = self.0.stacks.take();
+        let seen = look(stacks.as_deref_mut());
+        self.0.stacks.set(stacks);
+        seen
+    }
+
+    /// Whether anybody would notice that it fires.
+    pub(crate) fn is_of_interest(&self) -> bool {
+        !self.0.detached.get() || self.body().has_links() || !self.body().is_unwaited()
+    }
+
+    /// The `Deferred` has gone: a failure that is left over has nobody to handle it.
+    pub(crate) fn detach(&self) {
+        self.0.detached.set(true);
+        self.body().forget_waker();
+        let chain = self.chain();
+        if chain.is_fired() && !chain.is_running() && chain.paused() == 0 {
+            self.report_unhandled();
+        }
+    }
+
+    fn report_unhandled(&self) {
+        if let Some(failure) = self.body().take_unhandled() {
+            report::unhandled(failure, Some(self));
+        }
+    }
+
+    /// Nothing is left in it that would have to be taken apart.
+    #[inline]
+    fn is_bare(&self) -> bool {
+        // A fired cell has no canceller; one that was never fired is rare enough for the long way.
+        self.chain().is_fired() && self.body().is_bare()
+    }
+
+    /// Takes the cell apart without recursion; its memory goes with the handle.
+    #[cold]
+    #[inline(never)]
+    fn bury(&self) {
+        let dismantle = |cell: CellRef| {
+            drop(cell.0.canceller.take());
+            cell.body().clear();
+        };
+        // On a thread that ends, its graveyard may have gone: then the drop is an ordinary one.
+        let _ = GRAVEYARD.try_with(|graveyard| graveyard.bury(self.clone(), dismantle));
+    }
+
+    /// Fires with what `put` puts in place, and runs the links.
+    #[inline]
+    pub(crate) fn fire(&self, put: impl FnOnce()) -> Claim {
+        let claim = hereafter_engine::fire::<Native>(self, put);
+        if debug::enabled() {
+            debug::note_firing(self, claim);
+        }
+        claim
+    }
+
+    /// Claims the firing without running the links: whoever asks for it does that next.
+    pub(crate) fn claim(&self) -> bool {
+        let mine = self.chain().claim() == Claim::Mine;
+        if mine {
+            Native::release_canceller(self);
+        }
+        mine
+    }
+
+    /// Fires with a failure, of which no type need be known.
+    pub(crate) fn fire_failure(&self, failure: impl FnOnce() -> Failure) -> Claim {
+        self.fire(|| self.body().put_failure(failure()))
+    }
+
+    /// Runs what can run.
+    #[inline]
+    pub(crate) fn run(&self) {
+        hereafter_engine::run::<Native>(self);
+    }
+
+    pub(crate) fn cancel(&self) {
+        hereafter_engine::cancel::<Native>(self);
+    }
+
+    pub(crate) fn unpause(&self) {
+        hereafter_engine::unpause::<Native>(self);
+    }
+}
+
+/// The engine's world of typed Rust deferreds.
+pub(crate) struct Native;
+
+impl World for Native {
+    type Handle = CellRef;
+
+    #[inline]
+    fn chain(cell: &CellRef) -> &Chain {
+        cell.chain()
+    }
+
+    #[inline]
+    fn same(a: &CellRef, b: &CellRef) -> bool {
+        a.same(b)
+    }
+
+    #[inline]
+    fn has_result(cell: &CellRef) -> bool {
+        cell.body().is_full()
+    }
+
+    #[inline]
+    fn step(cell: &CellRef) -> Step<CellRef> {
+        match cell.body().run_front() {
+            Some(Ran::Settled) => Step::Ran,
+            Some(Ran::Returned) => Step::Returned,
+            None if cell.body().is_unwaited() || !cell.body().is_full() => Step::Empty,
+            None => hand_on(cell),
+        }
+    }
+
+    #[inline]
+    fn is_drained(cell: &CellRef) -> bool {
+        !cell.body().has_links() && cell.body().is_unwaited()
+    }
+
+    #[inline]
+    fn settled(cell: &CellRef) {
+        if cell.0.detached.get() {
+            cell.report_unhandled();
+        }
+    }
+
+    #[inline]
+    fn waiting_on(cell: &CellRef) -> Option<CellRef> {
+        cell.body().waiting_on()
+    }
+
+    fn waiter(cell: &CellRef) -> Option<CellRef> {
+        cell.body().waiting_cell()
+    }
+
+    fn take_returned(cell: &CellRef) {
+        cell.take_returned();
+    }
+
+    fn await_returned(cell: &CellRef) {
+        cell.await_returned();
+    }
+
+    fn refuse_cycle(cell: &CellRef) -> bool {
+        cell.body().refuse_returned(Failure::new(CycleError { made: cell.made() }));
+        true
+    }
+
+    #[inline]
+    fn release_canceller(cell: &CellRef) {
+        match cell.0.canceller.take() {
+            None => {}
+            Some(Canceller::Call(call)) => drop(call),
+            // It is the coroutine itself that fires; it ends by itself.
+            Some(Canceller::Coroutine(task)) => task.detach(),
+        }
+    }
+
+    fn call_canceller(cell: &CellRef) -> bool {
+        match cell.0.canceller.take() {
+            None => return false,
+            Some(Canceller::Call(call)) => {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+                    report::canceller_panicked(Failure::from_panic(panic), cell);
+                }
+            }
+            Some(Canceller::Coroutine(task)) => {
+                // Fired first: dropping the coroutine drops its end of this cell.
+                Self::fire_cancelled(cell);
+                driver::run_all(|| drop(task));
+            }
+        }
+        true
+    }
+
+    fn fire_cancelled(cell: &CellRef) {
+        cell.fire_failure(|| Failure::new(CancelledError));
+    }
+}
+
+/// The queue is empty and there is a result: hands it to whoever waits for it.
+fn hand_on(cell: &CellRef) -> Step<CellRef> {
+    match cell.body().take_waiter() {
+        Waiter::Nobody => Step::Empty,
+        Waiter::Resume(outer) => {
+            if cell.deliver(&outer) {
+                Step::Resumed(outer)
+            } else {
+                Step::Ran
+            }
+        }
+        Waiter::Fire(target) => {
+            if target.cell().claim() {
+                cell.fill(&target);
+                Step::Fired(target.cell().clone())
+            } else {
+                // It was cancelled, so nobody wants the result any more.
+                cell.body().drop_result();
+                Step::Ran
+            }
+        }
+        Waiter::Wake(waker) => match driver::run_all(|| waker.wake()) {
+            Some(finished) => Step::Fired(finished),
+            None => Step::Ran,
+        },
+    }
+}

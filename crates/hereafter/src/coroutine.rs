@@ -1,0 +1,145 @@
+//! Sequential style: coroutines, and futures, as deferreds.
+
+use crate::cell::{Canceller, CellRef, Core};
+use crate::deferred::{Deferred, Repr};
+use crate::driver;
+use crate::erased::{self, In};
+use crate::failure::Failure;
+use crate::mailbox::Mailbox;
+use crate::outcome::Outcome;
+use crate::trigger::abandon;
+use core::future::{Future, poll_fn};
+use core::panic::Location;
+use core::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The end of a coroutine's cell, which the coroutine fills when it is done.
+struct End<T: 'static>(In<T>);
+
+impl<T> End<T> {
+    fn cell(&self) -> &CellRef {
+        self.0.cell()
+    }
+
+    /// Puts the coroutine's result in place, for the driver to go on with.
+    fn finish(self, result: Deferred<T>) {
+        match result.into_repr() {
+            Repr::Ready(result) => {
+                if self.cell().claim() {
+                    self.0.put(result);
+                    driver::finished(self.cell().clone());
+                }
+            }
+            Repr::Pending(out) => {
+                let cell = out.chain_to(self.0.clone());
+                if cell.chain().is_fired() {
+                    cell.run();
+                }
+            }
+            Repr::Gone => {
+                let _ = self.cell().fire_failure(Failure::already_taken);
+            }
+        }
+    }
+}
+
+impl<T> Drop for End<T> {
+    fn drop(&mut self) {
+        abandon(self.cell());
+    }
+}
+
+impl<T: 'static> Deferred<T> {
+    /// Runs a coroutine: a deferred of what `coroutine` gives back in the end (Twisted's
+    /// `Deferred.fromCoroutine`).
+    ///
+    /// It starts at once, before this returns, and runs to its first `.await` that has no result
+    /// yet. As long as it awaits deferreds it needs no reactor: it goes on inside the call that
+    /// fires what it awaits. Other futures wake it by the [`Mailbox`] of this thread, which a
+    /// reactor looks after.
+    ///
+    /// A panic in it is a [`Panicked`](crate::errors::Panicked) failure. If it can never go on,
+    /// because the last waker of what it awaits has gone, the deferred fires with
+    /// [`Abandoned`](crate::errors::Abandoned).
+    ///
+    /// # Cancelling
+    ///
+    /// [`cancel`](Deferred::cancel) reaches the deferred that it awaits, and arrives as a
+    /// [`CancelledError`](crate::errors::CancelledError) at that `.await`; the coroutine may handle
+    /// it and go on. Of several deferreds awaited together it reaches one; await
+    /// [`gather_results`](crate::gather_results) of them instead, whose cancel reaches all. When it
+    /// awaits a future that is not a deferred, the coroutine is dropped there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Deferred;
+    ///
+    /// let (trigger, d) = Deferred::<u32>::new();
+    /// let sum = Deferred::from_coroutine(async move {
+    ///     let n = d.await?;
+    ///     Ok(n + 1)
+    /// });
+    /// trigger.callback(41); // the coroutine goes on in here
+    /// assert_eq!(sum.take_result().unwrap().unwrap(), 42);
+    /// ```
+    #[track_caller]
+    pub fn from_coroutine<F>(coroutine: F) -> Self
+    where
+        F: Future + 'static,
+        F::Output: Outcome<Value = T>,
+    {
+        let (end, out) = erased::cell(Core::new(Location::caller()));
+        let end = End(end);
+        let home = Mailbox::current();
+        let task = async move {
+            let mut coroutine = pin!(coroutine);
+            let result = poll_fn(|context| {
+                let poll = || coroutine.as_mut().poll(context).map(Outcome::into_deferred);
+                driver::poll_for(end.cell(), || {
+                    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
+                        core::task::Poll::Ready(Deferred::fail(Failure::from_panic(panic)))
+                    })
+                })
+            })
+            .await;
+            end.finish(result);
+        };
+        let (runnable, task) =
+            async_task::spawn_local(task, move |task| driver::schedule(&home, task));
+        out.cell().set_canceller(Canceller::Coroutine(task));
+        driver::run_here(|| {
+            runnable.run();
+        });
+        match out.take() {
+            Some(result) => Self::ready(result),
+            None => Self::pending(out),
+        }
+    }
+
+    /// A deferred of what a future gives back (Twisted's `Deferred.fromFuture`).
+    ///
+    /// The future is polled at once, and then whenever it wakes this thread's
+    /// [`Mailbox`]. What kind of reactor it needs is the future's affair: tokio's need a running
+    /// one, such as `hereafter-reactor`.
+    ///
+    /// # Cancelling
+    ///
+    /// [`cancel`](Deferred::cancel) drops the future at once, and the result is
+    /// [`CancelledError`](crate::errors::CancelledError).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Deferred;
+    ///
+    /// let d = Deferred::from_future(async { "42".parse::<u32>() });
+    /// assert_eq!(d.take_result().unwrap().unwrap(), 42);
+    /// ```
+    #[track_caller]
+    pub fn from_future<E: Into<Failure>>(
+        future: impl Future<Output = Result<T, E>> + 'static,
+    ) -> Self {
+        Self::from_coroutine(async move { future.await.map_err(Into::into) })
+    }
+}

@@ -1,0 +1,188 @@
+//! How other threads, and wake-ups from outside, reach the thread that deferreds live on.
+
+use crate::driver;
+use async_task::Runnable;
+use core::cell::OnceCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+/// The inbox of one thread.
+///
+/// Deferreds stay on the thread that made them. What has to reach them from elsewhere is posted
+/// here: the firing of a [`RemoteTrigger`](crate::RemoteTrigger), a coroutine woken by a timer or
+/// a socket, or any closure by [`post`](Mailbox::post). The owner thread runs what has arrived:
+/// a reactor does so by itself; a program without one calls [`run_pending`](Mailbox::run_pending)
+/// or [`wait`](Mailbox::wait).
+///
+/// A handle is cheap to clone, and is `Send` and `Sync`. It is what stands behind Twisted's
+/// `reactor.callFromThread`.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter::mailbox::Mailbox;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static SEEN: AtomicU32 = AtomicU32::new(0);
+///
+/// let mailbox = Mailbox::current();
+/// let remote = mailbox.clone();
+/// std::thread::spawn(move || remote.post(|| SEEN.store(42, Ordering::SeqCst)));
+/// mailbox.wait();
+/// assert_eq!(SEEN.load(Ordering::SeqCst), 42);
+/// ```
+#[derive(Clone)]
+pub struct Mailbox(Arc<Inbox>);
+
+struct Inbox {
+    owner: ThreadId,
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+struct State {
+    letters: VecDeque<Letter>,
+    notify: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// The owner thread has ended.
+    closed: bool,
+}
+
+enum Letter {
+    Call(Box<dyn FnOnce() + Send>),
+    Task(Runnable),
+}
+
+impl core::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Mailbox").field("owner", &self.0.owner).finish_non_exhaustive()
+    }
+}
+
+/// Closes the mailbox when its thread ends.
+struct Owner(OnceCell<Mailbox>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.0.get() {
+            let left = {
+                let mut state = mailbox.state();
+                state.closed = true;
+                state.notify = None;
+                core::mem::take(&mut state.letters)
+            };
+            drop(left);
+        }
+    }
+}
+
+thread_local! {
+    static MAILBOX: Owner = const { Owner(OnceCell::new()) };
+}
+
+impl Mailbox {
+    /// The mailbox of the current thread.
+    ///
+    /// # Panics
+    ///
+    /// While the thread is being torn down.
+    pub fn current() -> Self {
+        MAILBOX.with(|owner| owner.0.get_or_init(Self::new).clone())
+    }
+
+    fn new() -> Self {
+        let state = State { letters: VecDeque::new(), notify: None, closed: false };
+        Self(Arc::new(Inbox {
+            owner: std::thread::current().id(),
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        MAILBOX
+            .try_with(|owner| owner.0.get().is_some_and(|own| Arc::ptr_eq(&own.0, &self.0)))
+            .unwrap_or(false)
+    }
+
+    /// Has `call` called by the owner thread, after what was posted before.
+    ///
+    /// Returns at once, from any thread. When the owner thread has ended, `call` is dropped.
+    pub fn post(&self, call: impl FnOnce() + Send + 'static) {
+        // A call may be dropped on this thread; it is `Send`.
+        drop(self.deliver(Letter::Call(Box::new(call))));
+    }
+
+    pub(crate) fn post_task(&self, task: Runnable) {
+        if let Err(Letter::Task(task)) = self.deliver(Letter::Task(task)) {
+            // The coroutine may only be dropped on its own thread, which has ended.
+            core::mem::forget(task);
+        }
+    }
+
+    /// Puts a letter into the box and rings the bell; gives it back when the box is closed.
+    fn deliver(&self, letter: Letter) -> Result<(), Letter> {
+        let notify = {
+            let mut state = self.state();
+            if state.closed {
+                return Err(letter);
+            }
+            state.letters.push_back(letter);
+            state.notify.clone()
+        };
+        self.0.arrived.notify_all();
+        if let Some(notify) = notify {
+            notify();
+        }
+        Ok(())
+    }
+
+    /// Sets what is called, on the posting thread, whenever something arrives; `None` for nothing.
+    ///
+    /// A reactor uses it to be woken.
+    pub fn set_notify(&self, notify: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.state().notify = notify;
+    }
+
+    /// Runs what has arrived, in the order of arrival; how many there were.
+    ///
+    /// What is posted meanwhile waits for the next call.
+    ///
+    /// # Panics
+    ///
+    /// When called on a thread that does not own this mailbox.
+    #[track_caller]
+    pub fn run_pending(&self) -> usize {
+        assert!(self.is_of_this_thread(), "a mailbox is emptied by the thread that owns it");
+        let letters = core::mem::take(&mut self.state().letters);
+        let count = letters.len();
+        for letter in letters {
+            match letter {
+                Letter::Call(call) => crate::report::guard("a call posted to a mailbox", call),
+                Letter::Task(task) => driver::run_here(|| {
+                    task.run();
+                }),
+            }
+        }
+        count
+    }
+
+    /// Blocks until something arrives, and runs it; how many there were.
+    ///
+    /// # Panics
+    ///
+    /// When called on a thread that does not own this mailbox.
+    #[track_caller]
+    pub fn wait(&self) -> usize {
+        let mut state = self.state();
+        while state.letters.is_empty() {
+            state = self.0.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.run_pending()
+    }
+}
