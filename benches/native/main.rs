@@ -26,6 +26,7 @@ mod shapes;
 mod work;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -58,15 +59,27 @@ struct Arguments {
     baseline: bool,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Not left to the standard library, which would bury it under a backtrace if one is on.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let mut notes = Vec::new();
     let mut cases = ours::cases();
     cases.extend(peers::in_process());
     if arguments.iterations.is_none() {
-        cases.extend(peers::children(&mut notes)?);
+        let is_wanted =
+            |name: &str| arguments.system.as_ref().is_none_or(|text| name.contains(text));
+        cases.extend(peers::children(&is_wanted, &mut notes)?);
     }
-    cases.retain(|case| selected(case, &arguments));
+    select(&mut cases, arguments);
     ensure!(!cases.is_empty(), "no case is selected; `--list` names them all");
 
     if arguments.list {
@@ -89,7 +102,7 @@ fn main() -> Result<()> {
         return cases[0].run_untimed(iterations, arguments.baseline);
     }
 
-    if std::env::var_os("RUST_BACKTRACE").is_some() {
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
         notes.push("RUST_BACKTRACE is set: every new failure pays for a backtrace".to_owned());
     }
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
@@ -109,8 +122,53 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Whether the command line asks for this case.
-fn selected(case: &Case, arguments: &Arguments) -> bool {
-    arguments.only.as_ref().is_none_or(|shape| case.shape == shape)
-        && arguments.system.as_ref().is_none_or(|text| case.system.name.contains(text.as_str()))
+/// Keeps the cases that the command line asks for. A system's whole name means that one alone, even
+/// where it begins another's.
+fn select(cases: &mut Vec<Case>, arguments: &Arguments) {
+    if let Some(shape) = &arguments.only {
+        cases.retain(|case| case.shape == shape);
+    }
+    if let Some(text) = &arguments.system {
+        let is_whole = cases.iter().any(|case| case.system.name == text);
+        cases.retain(|case| {
+            if is_whole { case.system.name == text } else { case.system.name.contains(text) }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shape_is_done_by_a_peer() {
+        let peers = peers::in_process();
+        for shape in shapes::ALL {
+            let count = |cases: &[Case]| cases.iter().filter(|c| c.shape == shape.name).count();
+            assert!(count(&peers) > 0, "{}", shape.name);
+        }
+    }
+
+    #[test]
+    fn every_case_gets_through() {
+        for case in &mut ours::cases().into_iter().chain(peers::in_process()).collect::<Vec<_>>() {
+            case.run_untimed(2, false).unwrap();
+            if case.has_baseline() {
+                case.run_untimed(2, true).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn no_case_has_a_shape_that_is_not_listed() {
+        for case in ours::cases().into_iter().chain(peers::in_process()) {
+            assert!(shapes::ALL.iter().any(|shape| shape.name == case.shape), "{}", case.shape);
+        }
+    }
 }

@@ -14,6 +14,8 @@ mod site;
 mod step;
 mod test;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -38,12 +40,23 @@ enum Command {
     Site(site::Arguments),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Test(arguments) => test::run(&arguments),
-        Command::Miri(arguments) => miri::run(&arguments),
-        Command::Bench(command) => bench::run(&command),
-        Command::Site(arguments) => site::run(&arguments),
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Not left to the standard library, which would bury it under a backtrace if one is on.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Test(arguments) => test::run(arguments),
+        Command::Miri(arguments) => miri::run(arguments),
+        Command::Bench(command) => bench::run(command),
+        Command::Site(arguments) => site::run(arguments),
     }
 }
 

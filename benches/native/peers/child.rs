@@ -19,22 +19,28 @@ use crate::shapes;
 const NODE: System = System::new("node Promise", Kind::Erased);
 const KJ: System = System::new("KJ promise", Kind::Erased);
 
-/// The cases of node and of KJ, as far as they are installed.
-pub(super) fn cases(notes: &mut Vec<String>) -> Result<Vec<Case>> {
+/// The cases of node and of KJ, as far as they are wanted and installed.
+pub(super) fn cases(
+    is_wanted: &dyn Fn(&str) -> bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    if is_there("node") {
-        let mut node = Command::new("node");
-        node.args(["--eval", include_str!("promise.js")]);
-        cases.extend(cases_of(NODE, node, None)?);
-    } else {
-        notes.push("node is not installed, so its Promise is left out".to_owned());
+    if is_wanted(NODE.name) {
+        if is_there("node") {
+            let mut node = Command::new("node");
+            node.args(["--eval", include_str!("promise.js")]);
+            cases.extend(cases_of(NODE, node, None)?);
+        } else {
+            notes.push("node is not installed, so its Promise is left out".to_owned());
+        }
     }
-    if let Some((program, folder)) = compile_kj()? {
-        cases.extend(cases_of(KJ, program, Some(folder))?);
-    } else {
-        notes.push(
-            "KJ is left out: g++ or kj/async.h (Debian: libcapnp-dev) is not installed".to_owned(),
-        );
+    if is_wanted(KJ.name) {
+        if let Some((program, folder)) = compile_kj()? {
+            cases.extend(cases_of(KJ, program, Some(folder))?);
+        } else {
+            let missing = "g++ or kj/async.h (Debian: libcapnp-dev) is not installed";
+            notes.push(format!("KJ is left out: {missing}"));
+        }
     }
     Ok(cases)
 }

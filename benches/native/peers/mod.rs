@@ -29,7 +29,11 @@ pub(crate) fn in_process() -> Vec<Case> {
     cases
 }
 
-/// The peers that run in processes of their own; `notes` says which are not installed.
-pub(crate) fn children(notes: &mut Vec<String>) -> Result<Vec<Case>> {
-    child::cases(notes)
+/// The peers that run in processes of their own, if their names are wanted; `notes` says which are
+/// not installed.
+pub(crate) fn children(
+    is_wanted: &dyn Fn(&str) -> bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Case>> {
+    child::cases(is_wanted, notes)
 }

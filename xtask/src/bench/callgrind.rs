@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 /// Operations in the shorter of the two runs.
 const RUNS: u32 = 200;
@@ -18,7 +18,10 @@ const RUNS: u32 = 200;
 /// Fails when valgrind is not installed or does not get through.
 pub(crate) fn run(program: &Path, selection: &[String]) -> Result<()> {
     let list = Command::new(program).arg("--list").args(selection).output()?;
-    ensure!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr).trim());
+    if !list.status.success() {
+        let message = String::from_utf8_lossy(&list.stderr);
+        bail!("{}", message.trim().trim_start_matches("error: "));
+    }
     println!("{:<24} {:<44} {:>12}", "shape", "system", "instructions");
     for line in String::from_utf8(list.stdout)?.lines() {
         let case = Case::parse(line).with_context(|| format!("a line of `--list`: {line}"))?;
