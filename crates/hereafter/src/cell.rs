@@ -1,7 +1,7 @@
 //! The cell of a pending deferred, and how the engine sees it.
 
 use crate::driver;
-use crate::erased::{Body, Ran, Waiter};
+use crate::erased::{Body, Core, Ran, Waiter};
 use crate::errors::{CancelledError, CycleError};
 use crate::failure::Failure;
 use crate::{debug, report};
@@ -11,12 +11,11 @@ use hereafter_engine::{Chain, Claim, Graveyard, Step, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// Everything that belongs to one pending deferred: its one allocation.
-pub(crate) struct Core {
+/// What a cell holds beside its result and its links.
+pub(crate) struct Head {
     chain: Chain,
     /// The `Deferred` was dropped: nobody can add links any more.
     detached: Cell<bool>,
-    body: Body,
     canceller: Cell<Option<Canceller>>,
     /// Where it was made.
     made: &'static Location<'static>,
@@ -32,13 +31,12 @@ pub(crate) enum Canceller {
     Coroutine(async_task::Task<()>),
 }
 
-impl Core {
+impl Head {
     #[inline]
     pub(crate) fn new(made: &'static Location<'static>) -> Self {
         Self {
             chain: Chain::new(),
             detached: Cell::new(false),
-            body: Body::new(),
             canceller: Cell::new(None),
             made,
             stacks: Cell::new(debug::stacks_of_creation()),
@@ -71,7 +69,7 @@ impl CellRef {
 
     #[inline]
     pub(crate) fn chain(&self) -> &Chain {
-        &self.0.chain
+        &self.0.head.chain
     }
 
     #[inline]
@@ -81,7 +79,7 @@ impl CellRef {
 
     #[inline]
     pub(crate) fn made(&self) -> &'static Location<'static> {
-        self.0.made
+        self.0.head.made
     }
 
     #[inline]
@@ -95,25 +93,25 @@ impl CellRef {
     }
 
     pub(crate) fn set_canceller(&self, canceller: Canceller) {
-        self.0.canceller.set(Some(canceller));
+        self.0.head.canceller.set(Some(canceller));
     }
 
     /// The stacks of debug mode, if it was on.
     pub(crate) fn with_stacks<R>(&self, look: impl FnOnce(Option<&mut debug::Stacks>) -> R) -> R {
-        let mut stacks = self.0.stacks.take();
+        let mut stacks = self.0.head.stacks.take();
         let seen = look(stacks.as_deref_mut());
-        self.0.stacks.set(stacks);
+        self.0.head.stacks.set(stacks);
         seen
     }
 
     /// Whether anybody would notice that it fires.
     pub(crate) fn is_of_interest(&self) -> bool {
-        !self.0.detached.get() || self.body().has_links() || !self.body().is_unwaited()
+        !self.0.head.detached.get() || self.body().has_links() || !self.body().is_unwaited()
     }
 
     /// The `Deferred` has gone: a failure that is left over has nobody to handle it.
     pub(crate) fn detach(&self) {
-        self.0.detached.set(true);
+        self.0.head.detached.set(true);
         self.body().forget_waker();
         let chain = self.chain();
         if chain.is_fired() && !chain.is_running() && chain.paused() == 0 {
@@ -139,7 +137,7 @@ impl CellRef {
     #[inline(never)]
     fn bury(&self) {
         let dismantle = |cell: CellRef| {
-            drop(cell.0.canceller.take());
+            drop(cell.0.head.canceller.take());
             cell.body().clear();
         };
         // On a thread that ends, its graveyard may have gone: then the drop is an ordinary one.
@@ -223,7 +221,7 @@ impl World for Native {
 
     #[inline]
     fn settled(cell: &CellRef) {
-        if cell.0.detached.get() {
+        if cell.0.head.detached.get() {
             cell.report_unhandled();
         }
     }
@@ -252,7 +250,7 @@ impl World for Native {
 
     #[inline]
     fn release_canceller(cell: &CellRef) {
-        match cell.0.canceller.take() {
+        match cell.0.head.canceller.take() {
             None => {}
             Some(Canceller::Call(call)) => drop(call),
             // It is the coroutine itself that fires; it ends by itself.
@@ -261,7 +259,7 @@ impl World for Native {
     }
 
     fn call_canceller(cell: &CellRef) -> bool {
-        match cell.0.canceller.take() {
+        match cell.0.head.canceller.take() {
             None => return false,
             Some(Canceller::Call(call)) => {
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {

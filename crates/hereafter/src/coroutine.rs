@@ -1,6 +1,6 @@
 //! Sequential style: coroutines, and futures, as deferreds.
 
-use crate::cell::{Canceller, CellRef, Core};
+use crate::cell::{Canceller, CellRef, Head};
 use crate::deferred::{Deferred, Repr};
 use crate::driver;
 use crate::erased::{self, In};
@@ -89,7 +89,7 @@ impl<T: 'static> Deferred<T> {
         F: Future + 'static,
         F::Output: Outcome<Value = T>,
     {
-        let (end, out) = erased::cell(Core::new(Location::caller()));
+        let (end, out) = erased::cell(Head::new(Location::caller()));
         let end = End(end);
         let home = Mailbox::current();
         let task = async move {

@@ -1,6 +1,6 @@
 //! `Deferred` itself: a result that is there, or a handle to the end of a chain.
 
-use crate::cell::{Canceller, CellRef, Core};
+use crate::cell::{Canceller, CellRef, Head};
 use crate::driver;
 use crate::erased::{self, Link, Out};
 use crate::errors::CycleError;
@@ -59,7 +59,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// ```
 #[must_use = "a failure in a deferred that is dropped can only be reported; `drop` it if that is meant"]
 pub struct Deferred<T: 'static> {
-    repr: Repr<T>,
+    pub(crate) repr: Repr<T>,
 }
 
 /// Where the result of a deferred is.
@@ -89,7 +89,7 @@ impl<T: 'static> Deferred<T> {
     #[inline]
     #[track_caller]
     pub fn new() -> (Trigger<T>, Self) {
-        let (end, out) = erased::cell(Core::new(Location::caller()));
+        let (end, out) = erased::cell(Head::new(Location::caller()));
         (Trigger::new(end), Self::pending(out))
     }
 
@@ -116,7 +116,7 @@ impl<T: 'static> Deferred<T> {
     pub fn with_canceller(
         canceller: impl FnOnce() -> Option<Result<T, Failure>> + 'static,
     ) -> (Trigger<T>, Self) {
-        let (end, out) = erased::cell(Core::new(Location::caller()));
+        let (end, out) = erased::cell(Head::new(Location::caller()));
         // The canceller refers to its own cell; firing drops it, and a trigger always fires.
         let own = end.clone();
         end.cell().set_canceller(Canceller::Call(Box::new(move || {
@@ -174,8 +174,8 @@ impl<T: 'static> Deferred<T> {
 
     /// Takes the contents out; the drop then does nothing.
     #[inline]
-    pub(crate) fn into_repr(mut self) -> Repr<T> {
-        mem::replace(&mut self.repr, Repr::Gone)
+    pub(crate) fn into_repr(self) -> Repr<T> {
+        erased::contents(self)
     }
 
     /// Adds a link; the four public ways to add end here.
@@ -465,7 +465,7 @@ impl<T: 'static> Deferred<T> {
     #[track_caller]
     fn as_cell(&mut self) -> &CellRef {
         if !matches!(self.repr, Repr::Pending(_)) {
-            let (end, out) = erased::cell::<T>(Core::new(Location::caller()));
+            let (end, out) = erased::cell::<T>(Head::new(Location::caller()));
             let result = match mem::replace(&mut self.repr, Repr::Pending(out)) {
                 Repr::Ready(result) => result,
                 Repr::Pending(_) | Repr::Gone => Err(Failure::already_taken()),

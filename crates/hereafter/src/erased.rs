@@ -24,9 +24,10 @@
 //! Each of these conditions is looked at where it is needed, and does not rest on the engine or on
 //! any other module.
 
-use crate::cell::Core;
+use crate::cell::Head;
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
+use crate::trigger::Trigger;
 use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, align_of, size_of};
@@ -141,14 +142,6 @@ unsafe fn drop_value<T>(data: *mut MaybeUninit<[usize; 3]>) {
 }
 
 impl Slot {
-    const fn new() -> Self {
-        Self {
-            kind: Cell::new(Kind::Unfilled),
-            drop: Cell::new(drop_nothing),
-            data: UnsafeCell::new(MaybeUninit::uninit()),
-        }
-    }
-
     /// Whether there is a value or a failure.
     fn is_full(&self) -> bool {
         matches!(self.kind.get(), Kind::Value | Kind::Failure)
@@ -259,6 +252,7 @@ struct Links {
     capacity: Cell<u32>,
     /// The room on the heap, or null while the entries are in `inline`.
     heap: Cell<*mut Word>,
+    /// The last field of the last field: see [`allocate`].
     inline: UnsafeCell<[Word; INLINE_WORDS]>,
 }
 
@@ -268,17 +262,6 @@ const fn entry_words<L>() -> u32 {
 }
 
 impl Links {
-    const fn new() -> Self {
-        Self {
-            head: Cell::new(0),
-            tail: Cell::new(0),
-            #[allow(clippy::cast_possible_truncation, reason = "it is a small constant")]
-            capacity: Cell::new(INLINE_WORDS as u32),
-            heap: Cell::new(core::ptr::null_mut()),
-            inline: UnsafeCell::new([const { MaybeUninit::uninit() }; INLINE_WORDS]),
-        }
-    }
-
     #[inline]
     fn is_empty(&self) -> bool {
         self.head.get() == self.tail.get()
@@ -476,11 +459,11 @@ impl Target {
 /// What a cell holds without types: its result, its links, and its place among other cells.
 pub(crate) struct Body {
     slot: Slot,
-    links: Links,
     /// While the slot is [`Kind::Busy`]: the cell whose result comes next (rule 4). While it is
     /// [`Kind::Unfilled`]: what this cell's coroutine awaits, of any type, for [`CellRef`]'s cancel.
     waiting_on: Cell<Option<CellRef>>,
     waiter: Cell<Waiter>,
+    links: Links,
 }
 
 /// A copy of the handle in `cell`.
@@ -492,15 +475,6 @@ pub(crate) fn peek(cell: &Cell<Option<CellRef>>) -> Option<CellRef> {
 }
 
 impl Body {
-    pub(crate) const fn new() -> Self {
-        Self {
-            slot: Slot::new(),
-            links: Links::new(),
-            waiting_on: Cell::new(None),
-            waiter: Cell::new(Waiter::Nobody),
-        }
-    }
-
     /// Whether a value or a failure is there.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
@@ -774,7 +748,58 @@ impl<T: 'static> Out<T> {
 
 /// A new cell, and its two ends.
 #[inline]
-pub(crate) fn cell<T: 'static>(core: Core) -> (In<T>, Out<T>) {
-    let cell = CellRef::new(Rc::new(core));
+pub(crate) fn cell<T: 'static>(head: Head) -> (In<T>, Out<T>) {
+    let cell = CellRef::new(allocate(head));
     (In { cell: cell.clone(), first: PhantomData }, Out { cell, last: PhantomData })
+}
+
+/// Everything that belongs to one pending deferred: its one allocation.
+pub(crate) struct Core {
+    pub(crate) head: Head,
+    pub(crate) body: Body,
+}
+
+/// Makes a cell where it will stay. `Rc::new` would make it on the stack and copy it, room and all.
+#[inline]
+fn allocate(head: Head) -> Rc<Core> {
+    let mut core = Rc::<Core>::new_uninit();
+    let place = Rc::get_mut(&mut core).expect("it was made above").as_mut_ptr();
+    // SAFETY: every field is written, save for the room, which is made of `MaybeUninit`; all
+    // writes are to places in the one allocation, which nobody else knows of yet.
+    unsafe {
+        (&raw mut (*place).head).write(head);
+        let body = &raw mut (*place).body;
+        (&raw mut (*body).slot.kind).write(Cell::new(Kind::Unfilled));
+        (&raw mut (*body).slot.drop).write(Cell::new(drop_nothing));
+        (&raw mut (*body).waiting_on).write(Cell::new(None));
+        (&raw mut (*body).waiter).write(Cell::new(Waiter::Nobody));
+        let links = &raw mut (*body).links;
+        (&raw mut (*links).head).write(Cell::new(0));
+        (&raw mut (*links).tail).write(Cell::new(0));
+        (&raw mut (*links).capacity).write(Cell::new(INLINE_WORDS as u32));
+        (&raw mut (*links).heap).write(Cell::new(core::ptr::null_mut()));
+        core.assume_init()
+    }
+}
+
+/// Takes a value apart without running its `Drop`: `field` names the part to keep, and the rest
+/// of `whole` must be nothing that needs to be dropped.
+macro_rules! take_field {
+    ($whole:expr, $field:ident) => {{
+        let whole = core::mem::ManuallyDrop::new($whole);
+        // SAFETY: `whole` is never dropped nor used again, so the field is moved out once.
+        unsafe { core::ptr::read(&raw const whole.$field) }
+    }};
+}
+
+/// The contents of a deferred, without its drop.
+#[inline]
+pub(crate) fn contents<T: 'static>(deferred: Deferred<T>) -> Repr<T> {
+    take_field!(deferred, repr)
+}
+
+/// The end that a trigger holds, without its drop.
+#[inline]
+pub(crate) fn end_of<T: 'static>(trigger: Trigger<T>) -> In<T> {
+    take_field!(trigger, end)
 }

@@ -13,9 +13,10 @@ use triomphe::Arc;
 /// An error on its way through deferreds (Twisted's `Failure`).
 ///
 /// It holds the error itself, where it became a failure, and its *trail*: the callbacks that
-/// failed with it and the errbacks it passed, as places in the source. With
-/// `RUST_BACKTRACE=1` (or `RUST_LIB_BACKTRACE=1`) it holds a backtrace too. Nothing of this costs
-/// anything as long as nothing fails.
+/// failed with it and the errbacks it passed, as places in the source. In [debug
+/// mode](crate::debug) it holds a backtrace too; the environment's `RUST_BACKTRACE` is not asked,
+/// since failures are everyday values here, and a backtrace makes one a hundred times dearer.
+/// Nothing of this costs anything as long as nothing fails.
 ///
 /// Any error that is `Send + Sync + 'static` becomes one by `?` or `into()`. It is one pointer
 /// wide, cheap to clone, `Send` and `Sync`; clones share error and trail. As `anyhow::Error` does,
@@ -191,7 +192,8 @@ impl Failure {
         type_name: &'static str,
         made: &'static Location<'static>,
     ) -> Self {
-        let backtrace = Backtrace::capture();
+        let backtrace =
+            if crate::debug::enabled() { Backtrace::force_capture() } else { Backtrace::disabled() };
         Self(Arc::new(Inner { error, type_name, made, trail: Mutex::default(), backtrace }))
     }
 

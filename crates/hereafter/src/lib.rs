@@ -3,6 +3,7 @@
 
 
 mod cell;
+pub mod clock;
 mod coroutine;
 pub mod debug;
 mod deferred;

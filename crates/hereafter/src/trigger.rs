@@ -1,7 +1,7 @@
 //! Who fires a deferred.
 
 use crate::cell::CellRef;
-use crate::erased::In;
+use crate::erased::{self, In};
 use crate::errors::{Abandoned, AlreadyCalledError};
 use crate::failure::Failure;
 use crate::remote::RemoteTrigger;
@@ -30,19 +30,19 @@ use std::rc::Rc;
 /// ```
 #[must_use = "a trigger that is dropped fires its deferred with an `Abandoned` failure"]
 pub struct Trigger<T: 'static> {
-    end: Option<In<T>>,
+    pub(crate) end: In<T>,
 }
 
 impl<T> Trigger<T> {
     #[inline]
     pub(crate) fn new(end: In<T>) -> Self {
-        Self { end: Some(end) }
+        Self { end }
     }
 
     /// Takes the firing end out, so that the drop does nothing.
     #[inline]
-    pub(crate) fn into_end(mut self) -> In<T> {
-        self.end.take().expect("only this and drop take it, and both are the last")
+    pub(crate) fn into_end(self) -> In<T> {
+        erased::end_of(self)
     }
 
     /// Fires with a value: the callbacks run now, before this returns.
@@ -91,7 +91,7 @@ impl<T> Trigger<T> {
 
     /// Where the deferred was made.
     pub(crate) fn made(&self) -> &'static core::panic::Location<'static> {
-        self.end.as_ref().expect("a trigger keeps its end until it is dropped").cell().made()
+        self.end.cell().made()
     }
 
     /// Whether the deferred has been cancelled, or dropped with nothing left to do: no result is
@@ -106,7 +106,7 @@ impl<T> Trigger<T> {
     /// assert!(trigger.is_cancelled());
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        self.end.as_ref().is_none_or(|end| is_cancelled(end.cell()))
+        is_cancelled(self.end.cell())
     }
 
     /// A trigger that can be cloned, for where several sources may fire: the first one wins.
@@ -158,9 +158,7 @@ fn is_cancelled(cell: &CellRef) -> bool {
 impl<T> Drop for Trigger<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            abandon(end.cell());
-        }
+        abandon(self.end.cell());
     }
 }
 
@@ -180,10 +178,7 @@ pub(crate) fn abandon(cell: &CellRef) {
 
 impl<T> fmt::Debug for Trigger<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.end {
-            Some(end) => write!(f, "<Trigger of Deferred at {:p}>", end.cell().address()),
-            None => f.write_str("<Trigger>"),
-        }
+        write!(f, "<Trigger of Deferred at {:p}>", self.end.cell().address())
     }
 }
 
@@ -259,7 +254,7 @@ impl<T> SharedTrigger<T> {
     /// assert!(trigger.shared().fire(Ok(1)).is_ok());
     /// ```
     pub fn fire(&self, result: Result<T, Failure>) -> Result<(), AlreadyCalledError> {
-        let end = self.0.end.as_ref().expect("a trigger keeps its end until it is dropped");
+        let end = &self.0.end;
         match fire(end, result) {
             Claim::Mine | Claim::Swallowed => Ok(()),
             Claim::Taken => Err(AlreadyCalledError { history: crate::debug::history(end.cell()) }),
