@@ -40,4 +40,4 @@ mod world;
 pub use chain::{Chain, Claim};
 pub use grave::Graveyard;
 pub use run::{cancel, fire, run, unpause};
-pub use world::{Step, World};
+pub use world::{Cancelling, Step, World};

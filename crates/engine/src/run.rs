@@ -1,7 +1,7 @@
 //! The rules: firing, running, waiting, cancelling.
 
 use crate::chain::{Chain, Claim};
-use crate::world::{Step, World};
+use crate::world::{Cancelling, Step, World};
 use alloc::vec::Vec;
 
 /// Fires a chain: claims it, lets `put` put the result in place, and runs its links.
@@ -175,8 +175,10 @@ pub fn cancel<W: World>(handle: &W::Handle) {
     if chain.is_fired() {
         return;
     }
-    if !W::call_canceller(&innermost) {
-        chain.swallow_next();
+    match W::call_canceller(&innermost) {
+        Cancelling::Missing => chain.swallow_next(),
+        Cancelling::Called => {}
+        Cancelling::PassedOn => return,
     }
     if !chain.is_fired() {
         W::fire_cancelled(&innermost);

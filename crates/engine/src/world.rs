@@ -17,6 +17,17 @@ pub enum Step<H> {
     Fired(H),
 }
 
+/// What [`World::call_canceller`] found to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelling {
+    /// There is no canceller.
+    Missing,
+    /// The canceller was called, and is used up.
+    Called,
+    /// The cancel went on to those that the result will come from; it comes, in their own time.
+    PassedOn,
+}
+
 /// A kind of deferred: its handles, its store of results and links, and how one link is run.
 ///
 /// A world has no rules of its own. It says where things are, and does one thing at a time when
@@ -74,8 +85,8 @@ pub trait World: Sized {
     /// Drops the canceller, if there is one: the chain has fired.
     fn release_canceller(handle: &Self::Handle);
 
-    /// Takes the canceller out and calls it; whether there was one.
-    fn call_canceller(handle: &Self::Handle) -> bool;
+    /// Calls the canceller, if there is one.
+    fn call_canceller(handle: &Self::Handle) -> Cancelling;
 
     /// Fires the chain with the world's own "cancelled" failure.
     fn fire_cancelled(handle: &Self::Handle);

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::{debug, report};
 use core::cell::Cell;
 use core::panic::Location;
-use hereafter_engine::{Chain, Claim, Graveyard, Step, World};
+use hereafter_engine::{Cancelling, Chain, Claim, Graveyard, Step, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -29,6 +29,8 @@ pub(crate) enum Canceller {
     Call(Box<dyn FnOnce()>),
     /// The coroutine that would have fired it is dropped.
     Coroutine(async_task::Task<()>),
+    /// Those that the result comes from are cancelled, as often as asked.
+    Members(Rc<dyn Fn()>),
 }
 
 impl Head {
@@ -107,6 +109,11 @@ impl CellRef {
     /// Whether anybody would notice that it fires.
     pub(crate) fn is_of_interest(&self) -> bool {
         !self.0.head.detached.get() || self.body().has_links() || !self.body().is_unwaited()
+    }
+
+    /// Nobody can add links any more, but the result has somewhere to go.
+    pub(crate) fn seal(&self) {
+        self.0.head.detached.set(true);
     }
 
     /// The `Deferred` has gone: a failure that is left over has nobody to handle it.
@@ -251,28 +258,32 @@ impl World for Native {
     #[inline]
     fn release_canceller(cell: &CellRef) {
         match cell.0.head.canceller.take() {
-            None => {}
-            Some(Canceller::Call(call)) => drop(call),
+            None | Some(Canceller::Call(_) | Canceller::Members(_)) => {}
             // It is the coroutine itself that fires; it ends by itself.
             Some(Canceller::Coroutine(task)) => task.detach(),
         }
     }
 
-    fn call_canceller(cell: &CellRef) -> bool {
+    fn call_canceller(cell: &CellRef) -> Cancelling {
         match cell.0.head.canceller.take() {
-            None => return false,
-            Some(Canceller::Call(call)) => {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+            None => return Cancelling::Missing,
+            Some(Canceller::Call(canceller)) => {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(canceller)) {
                     report::canceller_panicked(Failure::from_panic(panic), cell);
                 }
             }
             Some(Canceller::Coroutine(task)) => {
                 // Fired first: dropping the coroutine drops its end of this cell.
                 Self::fire_cancelled(cell);
-                driver::run_all(|| drop(task));
+                driver::run_here(|| drop(task));
+            }
+            Some(Canceller::Members(cancel)) => {
+                cell.set_canceller(Canceller::Members(cancel.clone()));
+                cancel();
+                return Cancelling::PassedOn;
             }
         }
-        true
+        Cancelling::Called
     }
 
     fn fire_cancelled(cell: &CellRef) {
@@ -296,8 +307,9 @@ fn hand_on(cell: &CellRef) -> Step<CellRef> {
                 cell.fill(&target);
                 Step::Fired(target.cell().clone())
             } else {
-                // It was cancelled, so nobody wants the result any more.
-                cell.body().drop_result();
+                // It was cancelled, so nobody wants a value any more. A failure is reported when
+                // this chain is left.
+                cell.body().drop_value();
                 Step::Ran
             }
         }

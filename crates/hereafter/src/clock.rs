@@ -215,9 +215,7 @@ impl DelayedCall {
     /// The queue, as long as the call waits in it.
     fn queue(&self) -> Result<Rc<Queue>, DelayedCallError> {
         match self.0.state.get() {
-            CallState::Waiting => {
-                self.0.timers.upgrade().ok_or(DelayedCallError::AlreadyCancelled)
-            }
+            CallState::Waiting => self.0.timers.upgrade().ok_or(DelayedCallError::AlreadyCancelled),
             CallState::Called => Err(DelayedCallError::AlreadyCalled),
             CallState::Cancelled => Err(DelayedCallError::AlreadyCancelled),
         }

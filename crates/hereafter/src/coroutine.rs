@@ -32,6 +32,7 @@ impl<T> End<T> {
             }
             Repr::Pending(out) => {
                 let cell = out.chain_to(self.0.clone());
+                cell.seal();
                 if cell.chain().is_fired() {
                     cell.run();
                 }

@@ -6,6 +6,7 @@
 //! called (Twisted's `setDebugging`).
 
 use crate::cell::CellRef;
+use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU8, Ordering};
 use hereafter_engine::Claim;
 use std::backtrace::Backtrace;
@@ -79,12 +80,12 @@ fn look_at_environment() -> bool {
 
 #[inline]
 pub(crate) fn stacks_of_creation() -> Option<Box<Stacks>> {
-    if enabled() { Some(capture()) } else { None }
+    if enabled() { Some(Box::new(capture())) } else { None }
 }
 
 #[cold]
-fn capture() -> Box<Stacks> {
-    Box::new(Stacks { made: Backtrace::force_capture(), fired: None })
+fn capture() -> Stacks {
+    Stacks { made: Backtrace::force_capture(), fired: None }
 }
 
 #[cold]
@@ -105,7 +106,8 @@ pub(crate) fn history(cell: &CellRef) -> Option<String> {
         let stacks = stacks?;
         let mut text = format!("Deferred was created:\n{}", stacks.made);
         if let Some(fired) = &stacks.fired {
-            text += &format!("First Invoker was:\n{fired}");
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "First Invoker was:\n{fired}");
         }
         Some(text)
     })

@@ -305,7 +305,7 @@ impl<T: 'static> Deferred<T> {
 
     /// Has another deferred fire with our result (Twisted's `chainDeferred`).
     ///
-    /// Where that has been cancelled, our result is dropped. Any number of deferreds may be chained
+    /// Where that has been cancelled, our value is dropped, and our failure reported. Any number of deferreds may be chained
     /// in a line; they fire without recursion.
     ///
     /// # Examples
@@ -322,6 +322,7 @@ impl<T: 'static> Deferred<T> {
             Repr::Ready(result) => trigger.fire(result),
             Repr::Pending(out) => {
                 let cell = out.chain_to(trigger.into_end());
+                cell.seal();
                 if cell.chain().is_fired() {
                     cell.run();
                 }
@@ -380,8 +381,7 @@ impl<T: 'static> Deferred<T> {
         match mem::replace(&mut self.repr, Repr::Gone) {
             Repr::Ready(result) => Some(result),
             Repr::Pending(out) => {
-                let ready =
-                    if out.cell().chain().paused() == 0 { out.take() } else { None };
+                let ready = if out.cell().chain().paused() == 0 { out.take() } else { None };
                 if ready.is_none() {
                     self.repr = Repr::Pending(out);
                 }

@@ -39,6 +39,8 @@ pub(crate) use crate::cell::CellRef;
 
 /// Words of room for links inside the cell itself: three callbacks that capture two words each.
 const INLINE_WORDS: usize = 12;
+#[allow(clippy::cast_possible_truncation, reason = "it is a small constant")]
+const INLINE_CAPACITY: u32 = INLINE_WORDS as u32;
 /// Bytes of room for a result inside the cell itself; a `String` or a `Vec` fits.
 const SLOT_BYTES: usize = 3 * size_of::<usize>();
 
@@ -191,9 +193,7 @@ impl Slot {
     unsafe fn read<T>(&self) -> T {
         let data = self.data.get();
         // SAFETY: the caller's promise, and the same `fits` as in `write`.
-        unsafe {
-            if fits::<T>() { data.cast::<T>().read() } else { *data.cast::<Box<T>>().read() }
-        }
+        unsafe { if fits::<T>() { data.cast::<T>().read() } else { *data.cast::<Box<T>>().read() } }
     }
 
     /// Takes the result out, leaving [`Kind::Busy`]; nothing if there is none.
@@ -595,9 +595,11 @@ impl Body {
         }
     }
 
-    /// Drops the final result.
-    pub(crate) fn drop_result(&self) {
-        self.slot.clear();
+    /// Drops the final result, if it is a value.
+    pub(crate) fn drop_value(&self) {
+        if !self.is_failure() {
+            self.slot.clear();
+        }
     }
 
     /// Moves the final result of `from`, which this body waits on, here; whether that was so.
@@ -632,10 +634,10 @@ impl Drop for Body {
 impl CellRef {
     /// Takes the result of the deferred that a link gave back, if that is there.
     pub(crate) fn take_returned(&self) {
-        if let Some(inner) = self.body().waiting_on.take() {
-            if !self.body().move_awaited(inner.body()) {
-                self.body().waiting_on.set(Some(inner));
-            }
+        if let Some(inner) = self.body().waiting_on.take()
+            && !self.body().move_awaited(inner.body())
+        {
+            self.body().waiting_on.set(Some(inner));
         }
     }
 
@@ -776,7 +778,7 @@ fn allocate(head: Head) -> Rc<Core> {
         let links = &raw mut (*body).links;
         (&raw mut (*links).head).write(Cell::new(0));
         (&raw mut (*links).tail).write(Cell::new(0));
-        (&raw mut (*links).capacity).write(Cell::new(INLINE_WORDS as u32));
+        (&raw mut (*links).capacity).write(Cell::new(INLINE_CAPACITY));
         (&raw mut (*links).heap).write(Cell::new(core::ptr::null_mut()));
         core.assume_init()
     }

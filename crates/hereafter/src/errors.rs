@@ -305,7 +305,7 @@ impl Error for AlreadyTaken {}
 /// ```
 /// use hereafter::DeferredQueue;
 ///
-/// let queue = DeferredQueue::bounded(1, None);
+/// let queue = DeferredQueue::bounded(Some(1), None);
 /// queue.put("a").unwrap();
 /// assert_eq!(queue.put("b").unwrap_err().0, "b");
 /// ```
@@ -333,7 +333,7 @@ impl<T> Error for QueueOverflow<T> {}
 /// ```
 /// use hereafter::{DeferredQueue, errors::QueueUnderflow};
 ///
-/// let queue = DeferredQueue::<u32>::bounded(None, 0);
+/// let queue = DeferredQueue::<u32>::bounded(None, Some(0));
 /// let failure = queue.get().take_result().unwrap().unwrap_err();
 /// assert!(failure.is::<QueueUnderflow>());
 /// ```
@@ -347,3 +347,23 @@ impl fmt::Display for QueueUnderflow {
 }
 
 impl Error for QueueUnderflow {}
+
+/// A [`DeferredFilesystemLock`](crate::DeferredFilesystemLock) is being waited for already
+/// (Twisted's `AlreadyTryingToLockError`).
+///
+/// # Examples
+///
+/// ```
+/// let error = hereafter::errors::AlreadyTryingToLockError;
+/// assert_eq!(error.to_string(), "the lock is being waited for already");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlreadyTryingToLockError;
+
+impl fmt::Display for AlreadyTryingToLockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lock is being waited for already")
+    }
+}
+
+impl Error for AlreadyTryingToLockError {}

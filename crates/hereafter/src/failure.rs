@@ -192,8 +192,11 @@ impl Failure {
         type_name: &'static str,
         made: &'static Location<'static>,
     ) -> Self {
-        let backtrace =
-            if crate::debug::enabled() { Backtrace::force_capture() } else { Backtrace::disabled() };
+        let backtrace = if crate::debug::enabled() {
+            Backtrace::force_capture()
+        } else {
+            Backtrace::disabled()
+        };
         Self(Arc::new(Inner { error, type_name, made, trail: Mutex::default(), backtrace }))
     }
 

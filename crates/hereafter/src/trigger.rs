@@ -283,4 +283,3 @@ impl<T> fmt::Debug for SharedTrigger<T> {
         f.debug_tuple("SharedTrigger").field(&self.0).finish()
     }
 }
-

@@ -1,0 +1,88 @@
+//! Waiting for a deferred on another thread.
+
+use crate::deferred::Deferred;
+use crate::failure::Failure;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A future of a deferred's result for any thread; made by [`Deferred::into_send`].
+///
+/// The deferred stays on its own thread; this only gets its result. Dropping it lets the deferred
+/// go on: its value is dropped then, and its failure reported.
+pub struct SendDeferred<T: Send + 'static>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    result: Option<Result<T, Failure>>,
+    waker: Option<Waker>,
+    /// The result was handed out.
+    taken: bool,
+}
+
+impl<T: Send + 'static> Deferred<T> {
+    /// A future of the result that can be sent to, and awaited on, another thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Deferred;
+    ///
+    /// let (trigger, d) = Deferred::<u32>::new();
+    /// let future = d.into_send();
+    /// let thread = std::thread::spawn(|| futures::executor::block_on(future).unwrap());
+    /// trigger.callback(42);
+    /// assert_eq!(thread.join().unwrap(), 42);
+    /// ```
+    #[track_caller]
+    pub fn into_send(self) -> SendDeferred<T> {
+        let state = Arc::new(Mutex::new(State { result: None, waker: None, taken: false }));
+        let arrived = Arc::downgrade(&state);
+        drop(self.add_both(move |result| match arrived.upgrade() {
+            Some(state) => {
+                let waker = {
+                    let mut state = lock(&state);
+                    state.result = Some(result);
+                    state.waker.take()
+                };
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                Ok(())
+            }
+            None => result.map(drop),
+        }));
+        SendDeferred(state)
+    }
+}
+
+fn lock<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Send + 'static> Future for SendDeferred<T> {
+    type Output = Result<T, Failure>;
+
+    /// The result, once it is there.
+    ///
+    /// # Panics
+    ///
+    /// When polled again after that.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = lock(&self.0);
+        assert!(!state.taken, "a deferred was polled after it had given its result");
+        if let Some(result) = state.result.take() {
+            state.taken = true;
+            return Poll::Ready(result);
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for SendDeferred<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendDeferred").field("has_result", &lock(&self.0).result.is_some()).finish()
+    }
+}
