@@ -147,10 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_is_done_by_a_peer() {
-        let peers = peers::in_process();
+    fn every_shape_is_done_by_us_and_by_a_peer() {
+        let (ours, peers) = (ours::cases(), peers::in_process());
         for shape in shapes::ALL {
             let count = |cases: &[Case]| cases.iter().filter(|c| c.shape == shape.name).count();
+            assert_eq!(count(&ours), 1, "{}", shape.name);
             assert!(count(&peers) > 0, "{}", shape.name);
         }
     }

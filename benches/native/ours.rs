@@ -6,10 +6,10 @@
 
 use std::hint::black_box;
 
-use hereafter::{Deferred, Failure};
+use hereafter::{Deferred, Failure, gather_results, succeed};
 
 use crate::measure::{Case, Kind, System};
-use crate::shapes::{EXTRA_LINKS, RETURNED, WAITERS};
+use crate::shapes::{EXTRA_LINKS, GATHERED, RETURNED, WAITERS};
 use crate::work::{Boom, adding, chain, flipping, mixing, one, start, three, two};
 
 /// Our system.
@@ -73,10 +73,10 @@ fn chains() -> Vec<Case> {
             take(deferred);
         })
         .per(EXTRA_LINKS),
-        case("ready3", || take(Deferred::succeed(start()).map(one).map(two).map(three))),
+        case("ready3", || take(succeed(start()).map(one).map(two).map(three))),
         case("ready_returned", || {
             let (trigger, deferred) = Deferred::new();
-            let deferred = chain!(4; deferred, add_callback, |n| Deferred::succeed(one(n)));
+            let deferred = chain!(4; deferred, add_callback, |n| succeed(one(n)));
             trigger.callback(start());
             take(deferred);
         })
@@ -125,6 +125,20 @@ fn failures() -> Vec<Case> {
 /// More than one deferred.
 fn many() -> Vec<Case> {
     vec![
+        case("gather100_item", || {
+            take(gather_results((0..GATHERED).map(|n| succeed(black_box(u64::from(n))))));
+        })
+        .per(GATHERED),
+        case("gather100_pending_item", || {
+            let (triggers, deferreds): (Vec<_>, Vec<_>) =
+                (0..GATHERED).map(|_| Deferred::<u64>::new()).unzip();
+            let all = gather_results(deferreds);
+            for (n, trigger) in (0..GATHERED).zip(triggers) {
+                trigger.callback(black_box(u64::from(n)));
+            }
+            take(all);
+        })
+        .per(GATHERED),
         case("waiting_item", || {
             let (trigger, mut deferred) = Deferred::new();
             for _ in 0..WAITERS {
@@ -144,7 +158,7 @@ fn coroutines() -> Vec<Case> {
     vec![
         case("coroutine_ready", || {
             take(Deferred::from_coroutine(async {
-                let n = Deferred::succeed(start()).await? + Deferred::succeed(start()).await?;
+                let n = succeed(start()).await? + succeed(start()).await?;
                 Ok::<_, Failure>(n)
             }));
         }),

@@ -23,7 +23,13 @@ pub(crate) fn print_shape(shape: &Shape, figures: &[Figures]) {
     for row in rows {
         let allocations = row.allocations.map_or("-".to_owned(), |count| format!("{count:.2}"));
         let ratio = ours.map_or("-".to_owned(), |ours| ratio(row.ns, ours));
-        println!("  {:<44} {:>9.1} {:>9} {:>9}", row.system.name, row.ns, allocations, ratio);
+        println!(
+            "  {:<44} {:>9.1} {:>9} {:>9}",
+            row.system.name,
+            unsigned_zero(row.ns),
+            allocations,
+            ratio
+        );
     }
     println!();
 }
@@ -45,7 +51,7 @@ pub(crate) fn print_summary(results: &[(&Shape, Vec<Figures>)], notes: &[String]
             println!(
                 "  {:<24} {:>8.1} {}  {}",
                 shape.name,
-                own.ns,
+                unsigned_zero(own.ns),
                 beside(erased, own, 38),
                 beside(composed, own, 0)
             );
@@ -76,7 +82,9 @@ fn fastest(figures: &[Figures], kind: Kind) -> Option<&Figures> {
 /// The columns of one peer in the summary, its name padded to `width`.
 fn beside(peer: Option<&Figures>, own: &Figures, width: usize) -> String {
     let (time, ratio, name) = match peer {
-        Some(peer) => (format!("{:.1}", peer.ns), ratio(peer.ns, own.ns), peer.system.name),
+        Some(peer) => {
+            (format!("{:.1}", unsigned_zero(peer.ns)), ratio(peer.ns, own.ns), peer.system.name)
+        }
         None => ("-".to_owned(), "-".to_owned(), ""),
     };
     format!("{time:>8} {ratio:>6}  {name:<width$}")
@@ -112,7 +120,12 @@ fn own(figures: &[Figures]) -> Option<&Figures> {
     figures.iter().find(|row| row.system == ours::HEREAFTER)
 }
 
+/// A difference that is nothing but noise may come out below zero; `-0.0` would only puzzle.
+fn unsigned_zero(ns: f64) -> f64 {
+    if (-0.05..0.0).contains(&ns) { 0.0 } else { ns }
+}
+
 /// `time` over `ours`, unless ours is too near to nothing to divide by.
 fn ratio(time: f64, ours: f64) -> String {
-    if ours < 0.05 { "-".to_owned() } else { format!("{:.2}", time / ours) }
+    if ours < 0.05 { "-".to_owned() } else { format!("{:.2}", unsigned_zero(time) / ours) }
 }
