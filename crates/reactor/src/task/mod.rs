@@ -1,0 +1,80 @@
+//! Helpers on a [`Clock`](hereafter::clock::Clock): calling later, again and again, and in small
+//! steps (Twisted's `twisted.internet.task`).
+//!
+//! Twisted's `task.Clock`, the clock for tests, is [`ManualClock`] here.
+
+use core::time::Duration;
+use hereafter::clock::{Clock, DelayedCall};
+use hereafter::errors::CancelledError;
+use hereafter::{Deferred, Outcome, Trigger};
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+pub use hereafter::clock::ManualClock;
+
+/// Calls `call` after `delay`: a deferred of its outcome (Twisted's `deferLater`).
+///
+/// For a mere pause, `call` is `|| ()`. Dropping the deferred lets the call be made all the same.
+///
+/// # Cancelling
+///
+/// The call is taken back, and the deferred fails with
+/// [`CancelledError`](hereafter::errors::CancelledError). Once the call was made, what it gave
+/// back is cancelled.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_reactor::task::{ManualClock, defer_later};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let d = defer_later(&clock, Duration::from_secs(5), || Ok("five seconds later"));
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(d.take_result().unwrap()?, "five seconds later");
+/// # Ok::<(), hereafter::Failure>(())
+/// ```
+#[track_caller]
+pub fn defer_later<R: Outcome>(
+    clock: &(impl Clock + ?Sized),
+    delay: Duration,
+    call: impl FnOnce() -> R + 'static,
+) -> Deferred<R::Value> {
+    let delayed: Rc<OnceCell<DelayedCall>> = Rc::default();
+    let to_cancel = delayed.clone();
+    let cancelled = Rc::new(Cell::new(false));
+    let cancelling = cancelled.clone();
+    let (trigger, later) = Deferred::with_canceller(move || {
+        cancelling.set(true);
+        // The waiting goes with the call, and fires the deferred.
+        let _ = to_cancel.get()?.cancel();
+        None
+    });
+    let waiting = Waiting { trigger: Some(trigger), cancelled };
+    let _ = delayed.set(clock.schedule(delay, Box::new(move || waiting.over())));
+    later.add_callback(move |()| call())
+}
+
+/// What a timed call of [`defer_later`] has: dropped without having been called, it tells why.
+struct Waiting {
+    trigger: Option<Trigger<()>>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+impl Waiting {
+    fn over(mut self) {
+        if let Some(trigger) = self.trigger.take() {
+            trigger.callback(());
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(trigger) = self.trigger.take()
+            && self.cancelled.get()
+        {
+            trigger.errback(CancelledError);
+        }
+    }
+}
