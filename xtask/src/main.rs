@@ -2,9 +2,9 @@
 //!
 //! | module | command |
 //! |---|---|
-//! | [`test`] | `test`: every suite, and whether the crates can be published |
+//! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
-//! | [`bench`] | `bench native`, `bench linkcheck`: the measurements |
+//! | [`mod@bench`] | `bench native`, `bench linkcheck`: the measurements |
 //! | [`site`] | `site`: a web site to try a link checker on |
 //! | [`step`] | what they share: named steps that show what they run |
 

@@ -103,6 +103,8 @@ fn quoted(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -115,8 +117,10 @@ mod tests {
     #[test]
     fn a_failing_step_is_named() {
         let mut steps = Steps::new("test");
-        steps.run("fine", &mut cargo(["--version"])).unwrap();
-        let error = steps.run("broken", &mut cargo(["no-such-command"])).unwrap_err();
+        let mut fine = cargo(["--version"]);
+        steps.run("fine", fine.stdout(Stdio::null())).unwrap();
+        let mut broken = cargo(["no-such-command"]);
+        let error = steps.run("broken", broken.stderr(Stdio::null())).unwrap_err();
         assert!(error.to_string().contains("the step \"broken\" failed"), "{error}");
         assert_eq!(steps.done.len(), 1);
     }
