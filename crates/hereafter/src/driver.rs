@@ -37,13 +37,21 @@ thread_local! {
     };
 }
 
+impl Driver {
+    /// The first of the finished cells after the first `before`, if there are `enough` of those.
+    fn take_finished(&self, before: usize, enough: usize) -> Option<CellRef> {
+        let mut finished = self.finished.borrow_mut();
+        if finished.len() >= before + enough { Some(finished.remove(before)) } else { None }
+    }
+}
+
 /// Looks at this thread's driver; `None` while the thread is being torn down.
 fn with<R>(look: impl FnOnce(&Driver) -> R) -> Option<R> {
     DRIVER.try_with(look).ok()
 }
 
 /// Does `start`, runs every task that was woken by it, and gives back the cell of the coroutine
-/// that finished last. Others that finished have run their links by then.
+/// that finished last. Others that finished with it have run their links by then.
 pub(crate) fn run_all(start: impl FnOnce()) -> Option<CellRef> {
     let before = with(|driver| {
         driver.depth.set(driver.depth.get() + 1);
@@ -56,12 +64,10 @@ pub(crate) fn run_all(start: impl FnOnce()) -> Option<CellRef> {
     }
     drop(depth);
     let before = before?;
-    let mut finished = with(|driver| driver.finished.borrow_mut().split_off(before))?;
-    let last = finished.pop();
-    for cell in finished {
+    while let Some(cell) = with(|driver| driver.take_finished(before, 2)).flatten() {
         cell.run();
     }
-    last
+    with(|driver| driver.take_finished(before, 1)).flatten()
 }
 
 /// As [`run_all`], from where no loop of the engine could go on with the result.

@@ -41,6 +41,8 @@ pub(crate) use crate::cell::CellRef;
 const INLINE_WORDS: usize = 12;
 #[allow(clippy::cast_possible_truncation, reason = "it is a small constant")]
 const INLINE_CAPACITY: u32 = INLINE_WORDS as u32;
+/// Words of the first room on the heap.
+const FIRST_HEAP_WORDS: u32 = 32;
 /// Bytes of room for a result inside the cell itself; a `String` or a `Vec` fits.
 const SLOT_BYTES: usize = 3 * size_of::<usize>();
 
@@ -317,7 +319,7 @@ impl Links {
             // that nobody refers to, so they may be moved by their bytes.
             unsafe { from.copy_to(old, live as usize) };
         } else {
-            let capacity = needed.max(old_capacity.saturating_mul(2));
+            let capacity = needed.max(old_capacity.saturating_mul(2)).max(FIRST_HEAP_WORDS);
             let mut room: Vec<Word> = Vec::with_capacity(capacity as usize);
             // SAFETY: the new room has at least `live` words and is another allocation.
             unsafe { from.copy_to_nonoverlapping(room.as_mut_ptr(), live as usize) };
