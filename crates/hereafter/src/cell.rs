@@ -17,6 +17,8 @@ pub(crate) struct Head {
     /// The `Deferred` was dropped: nobody can add links any more.
     detached: Cell<bool>,
     canceller: Cell<Option<Canceller>>,
+    /// Its canceller is being called.
+    cancelling: Cell<bool>,
     /// Where it was made.
     made: &'static Location<'static>,
     /// Stacks, in debug mode only.
@@ -40,6 +42,7 @@ impl Head {
             chain: Chain::new(),
             detached: Cell::new(false),
             canceller: Cell::new(None),
+            cancelling: Cell::new(false),
             made,
             stacks: Cell::new(debug::stacks_of_creation()),
         }
@@ -98,12 +101,26 @@ impl CellRef {
         self.0.head.canceller.set(Some(canceller));
     }
 
+    /// Sets user code as the canceller, save where the cancel has a way to go already.
+    pub(crate) fn replace_canceller(&self, canceller: Box<dyn FnOnce()>) {
+        match self.0.head.canceller.take() {
+            None | Some(Canceller::Call(_)) => self.set_canceller(Canceller::Call(canceller)),
+            own => self.0.head.canceller.set(own),
+        }
+    }
+
     /// The stacks of debug mode, if it was on.
     pub(crate) fn with_stacks<R>(&self, look: impl FnOnce(Option<&mut debug::Stacks>) -> R) -> R {
         let mut stacks = self.0.head.stacks.take();
         let seen = look(stacks.as_deref_mut());
         self.0.head.stacks.set(stacks);
         seen
+    }
+
+    /// Whether its canceller is being called. Who gives up the right to fire meanwhile does just
+    /// what the cancel asks for.
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.0.head.cancelling.get()
     }
 
     /// Whether anybody would notice that it fires.
@@ -268,14 +285,17 @@ impl World for Native {
         match cell.0.head.canceller.take() {
             None => return Cancelling::Missing,
             Some(Canceller::Call(canceller)) => {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(canceller)) {
+                cell.0.head.cancelling.set(true);
+                let called = catch_unwind(AssertUnwindSafe(canceller));
+                cell.0.head.cancelling.set(false);
+                if let Err(panic) = called {
                     report::canceller_panicked(Failure::from_panic(panic), cell);
                 }
             }
             Some(Canceller::Coroutine(task)) => {
-                // Fired first: dropping the coroutine drops its end of this cell.
-                Self::fire_cancelled(cell);
+                cell.0.head.cancelling.set(true);
                 driver::run_here(|| drop(task));
+                cell.0.head.cancelling.set(false);
             }
             Some(Canceller::Members(cancel)) => {
                 cell.set_canceller(Canceller::Members(cancel.clone()));

@@ -286,6 +286,16 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    /// The calls will never be made. They go now, although handles on them may live on, so that
+    /// what they hold (a trigger, say) does not wait for ever.
+    fn drop(&mut self) {
+        for call in core::mem::take(self.calls.get_mut()).into_values() {
+            drop(call.function.take());
+        }
+    }
+}
+
 impl Timers {
     /// An empty queue for a clock that shows `now`.
     pub fn new(now: impl Fn() -> Duration + 'static) -> Self {

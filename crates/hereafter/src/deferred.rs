@@ -127,6 +127,37 @@ impl<T: 'static> Deferred<T> {
         (Trigger::new(end), Self::pending(out))
     }
 
+    /// Has `canceller` called when the deferred is cancelled before it has fired.
+    ///
+    /// It is as [`with_canceller`](Deferred::with_canceller), for a canceller that needs what was
+    /// made with the trigger: a delayed call, a connection. It takes the place of an earlier one.
+    /// The deferreds of coroutines and of lists know by themselves whom to cancel: on them, and on
+    /// a deferred that has fired, it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Deferred;
+    /// use hereafter::clock::{Clock, ManualClock};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let (trigger, d) = Deferred::new();
+    /// let call = clock.call_later(Duration::from_secs(5), move || trigger.callback(()));
+    /// let d = d.on_cancel(move || drop(call.cancel()));
+    /// d.cancel();
+    /// assert!(clock.delayed_calls().is_empty());
+    /// # drop(d.add_errback(|_| Ok(())));
+    /// ```
+    pub fn on_cancel(self, canceller: impl FnOnce() + 'static) -> Self {
+        if let Repr::Pending(out) = &self.repr
+            && !out.cell().chain().is_fired()
+        {
+            out.cell().replace_canceller(Box::new(canceller));
+        }
+        self
+    }
+
     /// A deferred that has fired with `value` (Twisted's `succeed`).
     ///
     /// # Examples
@@ -418,6 +449,20 @@ impl<T: 'static> Deferred<T> {
             cell.cancel();
         }
     }
+
+    /// Lets the chain run on its own, and gives up the handle. It is what a drop does; it says that
+    /// it is meant.
+    ///
+    /// A failure that is left over in the end is [reported](crate::report).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (trigger, d) = hereafter::Deferred::new();
+    /// d.map(|text| println!("{text}")).detach();
+    /// trigger.callback("printed");
+    /// ```
+    pub fn detach(self) {}
 
     /// A handle by which somebody else can cancel this deferred.
     ///

@@ -163,7 +163,7 @@ impl Failure {
     /// ```
     #[track_caller]
     pub fn msg(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::make(Box::new(Message(text.into())), "Failure", Location::caller())
+        Self::make(Box::new(Message(text.into())), "Error", Location::caller())
     }
 
     /// A failure of a caught panic.
@@ -406,7 +406,7 @@ impl Failure {
     /// use hereafter::Failure;
     /// let text = Failure::msg("broken").traceback();
     /// assert!(text.starts_with("Traceback (most recent last):\n  made at "));
-    /// assert!(text.ends_with("Failure: broken\n"));
+    /// assert!(text.ends_with("Error: broken\n"));
     /// ```
     pub fn traceback(&self) -> String {
         self.traceback_with(Detail::Default)
@@ -419,7 +419,7 @@ impl Failure {
     /// ```
     /// use hereafter::{Detail, Failure};
     /// let text = Failure::msg("broken").traceback_with(Detail::Brief);
-    /// assert_eq!(text, "Traceback: Failure: broken\n");
+    /// assert_eq!(text, "Traceback: Error: broken\n");
     /// ```
     pub fn traceback_with(&self, detail: Detail) -> String {
         let mut text = String::new();

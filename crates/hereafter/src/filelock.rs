@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, DelayedCall};
 use crate::deferred::Deferred;
-use crate::errors::{AlreadyTryingToLockError, CancelledError, TimeoutError};
+use crate::errors::{AlreadyTryingToLockError, TimeoutError};
 use crate::failure::Failure;
 use crate::trigger::Trigger;
 use core::cell::{Cell, RefCell};
@@ -117,7 +117,8 @@ impl DeferredFilesystemLock {
         let state = Rc::downgrade(&self.0);
         let (trigger, d) = Deferred::with_canceller(move || {
             let attempt = state.upgrade()?.attempt.take()?;
-            attempt.finish(Err(CancelledError.into()));
+            // It fails when the call is being made, which is as good.
+            let _ = attempt.retry.cancel();
             None
         });
         let end = timeout.map(|after| (self.0.clock.now().saturating_add(after), after));

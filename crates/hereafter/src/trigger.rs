@@ -165,7 +165,7 @@ impl<T> Drop for Trigger<T> {
 /// The last one who could have fired a cell has gone.
 #[cold]
 pub(crate) fn abandon(cell: &CellRef) {
-    if cell.chain().is_fired() {
+    if cell.chain().is_fired() || cell.is_cancelling() {
         return;
     }
     if cell.is_of_interest() {

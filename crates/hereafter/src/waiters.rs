@@ -1,7 +1,6 @@
 //! A row of waiters, first come first served, that cancelled ones leave.
 
 use crate::deferred::Deferred;
-use crate::errors::CancelledError;
 use crate::trigger::Trigger;
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -38,8 +37,7 @@ impl<T: 'static> Waiters<T> {
         self.0.came.set(number + 1);
         let row = Rc::downgrade(&self.0);
         let (trigger, d) = Deferred::with_canceller(move || {
-            // The trigger is used here, for one that is dropped would speak of being abandoned.
-            row.upgrade()?.remove(number)?.errback(CancelledError);
+            row.upgrade()?.remove(number);
             None
         });
         self.0.waiting.borrow_mut().insert(number, trigger);
