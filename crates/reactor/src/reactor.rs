@@ -8,8 +8,9 @@
 use crate::events::{Events, Phase, SystemEvent, TriggerId};
 use crate::remote::RemoteReactor;
 use crate::signals::Watch;
+use crate::task::Cooperator;
 use crate::threads::ThreadPool;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall, Timers};
@@ -78,6 +79,7 @@ struct Core {
     wake: Arc<Wake>,
     /// The loop has its turn, and need not be woken for what is queued meanwhile.
     in_turn: Rc<Cell<bool>>,
+    cooperator: OnceCell<Cooperator>,
     /// Borrowed for the whole time of `run`; empty when that is over.
     home: RefCell<Option<Home>>,
 }
@@ -293,6 +295,7 @@ impl Reactor {
             mailbox,
             wake,
             in_turn,
+            cooperator: OnceCell::new(),
             home: RefCell::new(Some(home)),
         }));
         CURRENT.set(Rc::downgrade(&reactor.0));
@@ -691,6 +694,20 @@ impl Reactor {
         self.0.remote.clone()
     }
 
+    /// Shares out time among the tasks of [`cooperate`](crate::task::cooperate) and
+    /// [`coiterate`](crate::task::coiterate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(hereafter_reactor::Reactor::new()?.cooperator().running());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn cooperator(&self) -> Cooperator {
+        let make = || Cooperator::new(&OwnClock(self.0.timers.clone()));
+        self.0.cooperator.get_or_init(make).clone()
+    }
+
     /// The pool of threads for calls that block (Twisted's `getThreadPool`).
     ///
     /// # Examples
@@ -702,6 +719,20 @@ impl Reactor {
     /// ```
     pub fn thread_pool(&self) -> ThreadPool {
         self.0.threads.clone()
+    }
+}
+
+/// The clock of what the reactor itself holds, and must not hold the reactor.
+#[derive(Clone)]
+struct OwnClock(Timers);
+
+impl Clock for OwnClock {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> DelayedCall {
+        self.0.schedule(delay, call)
     }
 }
 

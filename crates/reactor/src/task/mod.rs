@@ -3,6 +3,10 @@
 //!
 //! Twisted's `task.Clock`, the clock for tests, is [`ManualClock`] here.
 
+mod cooperator;
+mod looping_call;
+mod react;
+
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall};
 use hereafter::errors::CancelledError;
@@ -10,7 +14,10 @@ use hereafter::{Deferred, Outcome, Trigger};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+pub use cooperator::{CooperativeTask, Cooperator, SchedulerError, coiterate, cooperate};
 pub use hereafter::clock::ManualClock;
+pub use looping_call::{LoopingCall, LoopingCallError};
+pub use react::{Exit, react};
 
 /// Calls `call` after `delay`: a deferred of its outcome (Twisted's `deferLater`).
 ///
