@@ -1,7 +1,7 @@
 //! The cell of a pending deferred, and how the engine sees it.
 
 use crate::driver;
-use crate::erased::{Body, Core, Ran, Waiter};
+use crate::erased::{Body, Core, Handed, Ran};
 use crate::errors::{CancelledError, CycleError};
 use crate::failure::Failure;
 use crate::{debug, report};
@@ -171,17 +171,22 @@ impl CellRef {
     /// Fires with what `put` puts in place, and runs the links.
     #[inline]
     pub(crate) fn fire(&self, put: impl FnOnce()) -> Claim {
-        let claim = hereafter_engine::fire::<Native>(self, put);
-        if debug::enabled() {
-            debug::note_firing(self, claim);
-        }
-        claim
+        hereafter_engine::fire::<Native>(self, || {
+            // Noted first: a link may ask for it.
+            if debug::enabled() {
+                debug::note_firing(self);
+            }
+            put();
+        })
     }
 
     /// Claims the firing without running the links: whoever asks for it does that next.
     pub(crate) fn claim(&self) -> bool {
         let mine = self.chain().claim() == Claim::Mine;
         if mine {
+            if debug::enabled() {
+                debug::note_firing(self);
+            }
             Native::release_canceller(self);
         }
         mine
@@ -268,6 +273,10 @@ impl World for Native {
     }
 
     fn refuse_cycle(cell: &CellRef) -> bool {
+        if let Some(returned) = cell.body().waiting_on() {
+            // Its handle was given back, so nobody can handle the failure that it will end in.
+            returned.seal();
+        }
         cell.body().refuse_returned(Failure::new(CycleError { made: cell.made() }));
         true
     }
@@ -313,27 +322,13 @@ impl World for Native {
 
 /// The queue is empty and there is a result: hands it to whoever waits for it.
 fn hand_on(cell: &CellRef) -> Step<CellRef> {
-    match cell.body().take_waiter() {
-        Waiter::Nobody => Step::Empty,
-        Waiter::Resume(outer) => {
-            if cell.deliver(&outer) {
-                Step::Resumed(outer)
-            } else {
-                Step::Ran
-            }
-        }
-        Waiter::Fire(target) => {
-            if target.cell().claim() {
-                cell.fill(&target);
-                Step::Fired(target.cell().clone())
-            } else {
-                // It was cancelled, so nobody wants a value any more. A failure is reported when
-                // this chain is left.
-                cell.body().drop_value();
-                Step::Ran
-            }
-        }
-        Waiter::Wake(waker) => match driver::run_all(|| waker.wake()) {
+    match cell.hand_on(CellRef::claim) {
+        Handed::ToNobody => Step::Empty,
+        Handed::Resumed(outer) => Step::Resumed(outer),
+        Handed::Fired(target) => Step::Fired(target),
+        // A failure that is refused is reported when this chain is left.
+        Handed::Refused => Step::Ran,
+        Handed::Wake(waker) => match driver::run_all(|| waker.wake()) {
             Some(finished) => Step::Fired(finished),
             None => Step::Ran,
         },

@@ -10,16 +10,18 @@
 //! 1. [`In<T0>`](In) and [`Out<T0>`](Out) are made together, by [`cell`], which fixes `T0`.
 //! 2. The only way to add a link is [`Out::push`]: it takes the `Out<Tn>` and gives back an
 //!    `Out<Tn+1>`. An `Out` cannot be cloned, so there is one, and its type is that of the end.
-//! 3. The slot is first filled by [`In::put`], with a `T0` or a failure, and only once: the cell
-//!    notes it (`filled`).
+//! 3. The slot is first filled by [`In::put`], with a `T0`, or with a failure, and only once: it
+//!    is [`Kind::Unfilled`] until then, and never again.
 //! 4. Running the front link takes it out of the queue, takes its `Ti` out of the slot, and puts
 //!    back its `Ti+1` or a failure, or leaves the slot empty and notes the `Out<Ti+1>` of another
-//!    cell in `waiting_on`. Nothing else may use the slot before that result is there, because
-//!    `busy` is set as long as the slot is empty after rule 3.
-//! 5. [`Out::take`] takes the result out only when the cell is not busy and the queue is empty,
-//!    so it is a `Tn`.
-//! 6. [`CellRef::take_returned`] and [`CellRef::deliver`] move a result from the cell noted in
+//!    cell in `waiting_on`. The slot is [`Kind::Busy`] as long as it is empty after rule 3, and
+//!    nothing but the end of that link, or of that wait, fills it.
+//! 5. [`Out::take`] takes the result out only when the slot is full and the queue is empty, so it
+//!    is a `Tn`.
+//! 6. [`CellRef::take_returned`] and [`CellRef::hand_on`] move a result from the cell noted in
 //!    `waiting_on` (rule 4) into the waiting one, under the conditions of rule 5.
+//! 7. [`Out::chain_to`] takes the one `Out<T>` and an `In<T>`; [`CellRef::hand_on`] moves the result
+//!    from the one's cell to the other's, under the conditions of rules 5 and 3.
 //!
 //! Each of these conditions is looked at where it is needed, and does not rest on the engine or on
 //! any other module.
@@ -233,9 +235,14 @@ impl Slot {
     /// Drops the result, if there is one.
     fn clear(&self) {
         match self.kind.replace(Kind::Busy) {
-            // SAFETY: `drop` was set together with the value, and `kind` was replaced before user
-            // code (the value's own `drop`) can run.
-            Kind::Value => unsafe { (self.drop.get())(self.data.get()) },
+            Kind::Value => {
+                // SAFETY: `data` is initialised as far as the value reaches, and `kind` says from
+                // now on that nothing is left there. The value is dropped where nobody can come,
+                // since its own `drop` is user code.
+                let mut data = unsafe { self.data.get().read() };
+                // SAFETY: `drop` was set together with the value.
+                unsafe { (self.drop.get())(&raw mut data) };
+            }
             // SAFETY: `Kind::Failure` is set only after a `Failure` was written.
             Kind::Failure => drop(unsafe { self.read::<Failure>() }),
             other => self.kind.set(other),
@@ -258,7 +265,7 @@ struct Links {
     inline: UnsafeCell<[Word; INLINE_WORDS]>,
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "checked by Links::room before any use")]
+#[allow(clippy::cast_possible_truncation, reason = "`push` refuses links of more than 16 MiB")]
 const fn entry_words<L>() -> u32 {
     (HEADER_WORDS + size_of::<L>().div_ceil(size_of::<Word>())) as u32
 }
@@ -290,7 +297,7 @@ impl Links {
     fn push_entry<T: 'static, L: Link<T>>(&self, link: L, added: &'static Location<'static>) {
         assert!(align_of::<L>() <= align_of::<Word>());
         let words = const { entry_words::<L>() };
-        if self.tail.get() + words > self.capacity.get() {
+        if words > self.capacity.get() - self.tail.get() {
             self.make_room(words);
         }
         // SAFETY: `tail + words <= capacity`, so the entry lies in the room, behind all others.
@@ -436,26 +443,30 @@ unsafe fn run_link<T: 'static, L: Link<T>>(body: &Body, link: *mut Word) -> Ran 
 
 /// Who wants the final result of a cell.
 #[derive(Default)]
-pub(crate) enum Waiter {
+enum Waiter {
     /// Nobody yet.
     #[default]
     Nobody,
-    /// The cell whose link gave this one back.
+    /// The cell whose link gave this one back (rule 6).
     Resume(CellRef),
-    /// A cell that fires with our result; see [`Out::chain_to`].
-    Fire(Target),
+    /// The cell that fires with our result (rule 7).
+    Fire(CellRef),
     /// A task that polls this deferred.
     Wake(core::task::Waker),
 }
 
-/// A cell whose first type is the last type of the cell that keeps this.
-pub(crate) struct Target(CellRef);
-
-impl Target {
-    /// The cell to fire.
-    pub(crate) fn cell(&self) -> &CellRef {
-        &self.0
-    }
+/// What [`CellRef::hand_on`] did.
+pub(crate) enum Handed {
+    /// Nobody waits.
+    ToNobody,
+    /// The result was moved to this cell, which waited for it.
+    Resumed(CellRef),
+    /// The result was moved to this cell, whose firing had been claimed.
+    Fired(CellRef),
+    /// Who waited cannot take it any more: a value was dropped, a failure stays.
+    Refused,
+    /// This task is to be woken, and takes the result itself.
+    Wake(core::task::Waker),
 }
 
 /// What a cell holds without types: its result, its links, and its place among other cells.
@@ -520,17 +531,11 @@ impl Body {
     pub(crate) fn waiting_cell(&self) -> Option<CellRef> {
         let waiter = self.waiter.take();
         let cell = match &waiter {
-            Waiter::Resume(cell) | Waiter::Fire(Target(cell)) => Some(cell.clone()),
+            Waiter::Resume(cell) | Waiter::Fire(cell) => Some(cell.clone()),
             Waiter::Nobody | Waiter::Wake(_) => None,
         };
         self.waiter.set(waiter);
         cell
-    }
-
-    /// Takes out who wants the final result.
-    #[inline]
-    pub(crate) fn take_waiter(&self) -> Waiter {
-        self.waiter.take()
     }
 
     /// Has `waker` woken when the result is there; in place of an earlier waker only.
@@ -597,13 +602,6 @@ impl Body {
         }
     }
 
-    /// Drops the final result, if it is a value.
-    pub(crate) fn drop_value(&self) {
-        if !self.is_failure() {
-            self.slot.clear();
-        }
-    }
-
     /// Moves the final result of `from`, which this body waits on, here; whether that was so.
     ///
     /// This is rule 6: `from` has a result and no links left, so that its type is the one with
@@ -650,8 +648,24 @@ impl CellRef {
         }
     }
 
-    /// Moves our final result to `outer`, if that waits on us; whether it did.
-    pub(crate) fn deliver(&self, outer: &CellRef) -> bool {
+    /// Hands the final result to whoever waits for it. `claim` claims the firing of a cell.
+    pub(crate) fn hand_on(&self, claim: impl FnOnce(&CellRef) -> bool) -> Handed {
+        match self.body().waiter.take() {
+            Waiter::Nobody => Handed::ToNobody,
+            Waiter::Wake(waker) => Handed::Wake(waker),
+            Waiter::Resume(outer) if self.resume(&outer) => Handed::Resumed(outer),
+            Waiter::Fire(target) if claim(&target) && self.fill(&target) => Handed::Fired(target),
+            Waiter::Resume(_) | Waiter::Fire(_) => {
+                if !self.body().is_failure() {
+                    self.body().slot.clear();
+                }
+                Handed::Refused
+            }
+        }
+    }
+
+    /// Moves our final result to `outer`, if that waits on us (rule 6); whether it did.
+    fn resume(&self, outer: &CellRef) -> bool {
         match outer.body().waiting_on.take() {
             Some(inner) if inner.same(self) && outer.body().move_awaited(self.body()) => true,
             other => {
@@ -661,14 +675,16 @@ impl CellRef {
         }
     }
 
-    /// Moves our final result to `target`, whose firing the caller has claimed.
-    pub(crate) fn fill(&self, target: &Target) {
-        let (from, to) = (self.body(), target.0.body());
-        if to.slot.kind.get() == Kind::Unfilled && from.slot.is_full() && !from.has_links() {
+    /// Moves our final result to `target`, which was our waiter (rule 7); whether it did.
+    fn fill(&self, target: &CellRef) -> bool {
+        let (from, to) = (self.body(), target.body());
+        let fits = to.slot.kind.get() == Kind::Unfilled && from.slot.is_full() && !from.has_links();
+        if fits {
             let awaited = to.waiting_on.take();
             to.slot.move_from(&from.slot);
             drop(awaited);
         }
+        fits
     }
 }
 
@@ -745,7 +761,7 @@ impl<T: 'static> Out<T> {
 
     /// Has `target` fire with our final result.
     pub(crate) fn chain_to(self, target: In<T>) -> CellRef {
-        self.cell.body().waiter.set(Waiter::Fire(Target(target.cell)));
+        self.cell.body().waiter.set(Waiter::Fire(target.cell));
         self.cell
     }
 }
