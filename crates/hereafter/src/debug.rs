@@ -8,7 +8,6 @@
 use crate::cell::CellRef;
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU8, Ordering};
-use hereafter_engine::Claim;
 use std::backtrace::Backtrace;
 
 const UNKNOWN: u8 = 0;
@@ -89,14 +88,12 @@ fn capture() -> Stacks {
 }
 
 #[cold]
-pub(crate) fn note_firing(cell: &CellRef, claim: Claim) {
-    if claim == Claim::Mine {
-        cell.with_stacks(|stacks| {
-            if let Some(stacks) = stacks {
-                stacks.fired.get_or_insert_with(Backtrace::force_capture);
-            }
-        });
-    }
+pub(crate) fn note_firing(cell: &CellRef) {
+    cell.with_stacks(|stacks| {
+        if let Some(stacks) = stacks {
+            stacks.fired.get_or_insert_with(Backtrace::force_capture);
+        }
+    });
 }
 
 /// What the stacks of a deferred say, in Twisted's words.
