@@ -30,23 +30,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let large = measure(arguments.pages, arguments.runs)?;
 
     println!(
-        "\n{:>8} {:>9} {:>9} {:>9} {:>11} {:>11}",
-        "pages", "links", "seconds", "pages/s", "peak MiB", "bytes/page"
+        "\n{:>8} {:>9} {:>9} {:>9} {:>11}",
+        "pages", "links", "seconds", "pages/s", "peak MiB"
     );
     for run in [&small, &large] {
         println!(
-            "{:>8} {:>9} {:>9.2} {:>9.0} {:>11} {:>11}",
+            "{:>8} {:>9} {:>9.2} {:>9.0} {:>11}",
             run.pages,
             run.links,
             run.took.as_secs_f64(),
             f64::from(run.pages) / run.took.as_secs_f64(),
             run.peak.map_or("-".to_owned(), |bytes| format!("{:.1}", mebibytes(bytes))),
-            run.peak.map_or("-".to_owned(), |bytes| (bytes / u64::from(run.pages)).to_string()),
         );
     }
     if let (Some(least), Some(most)) = (small.peak, large.peak) {
         let growth = most.saturating_sub(least) / u64::from(large.pages - small.pages);
-        println!("\nEach further page takes {growth} bytes.");
+        println!("\nEach further page takes {growth} bytes of memory.");
     } else {
         println!("\nThis system has no /proc to read a process's peak memory from.");
     }
