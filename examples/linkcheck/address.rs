@@ -82,11 +82,15 @@ pub(crate) fn bad(href: &str, problem: Problem) -> Address {
     Address::Bad(href.trim().to_owned(), problem)
 }
 
-/// The anchor that a fragment names. None for those that every page has: the empty one, `top`,
-/// and a text directive (`#:~:text=`), which names no element.
+/// The anchor that a fragment names. None for those that every page has: the empty one, `top`, and
+/// a text directive (`#:~:text=`), which names no element. None either for what is meant for the
+/// page's script: `#/route` and `#!route`.
 fn anchor_of(fragment: &str) -> Option<String> {
     let fragment = fragment.split_once(":~:").map_or(fragment, |(anchor, _)| anchor);
-    (!fragment.is_empty() && !fragment.eq_ignore_ascii_case("top")).then(|| fragment.to_owned())
+    let is_anchor = !fragment.is_empty()
+        && !fragment.eq_ignore_ascii_case("top")
+        && !fragment.starts_with(['/', '!']);
+    is_anchor.then(|| fragment.to_owned())
 }
 
 /// Where the start URLs and whatever lies beneath them are: the pages that are read for links.
@@ -130,10 +134,20 @@ pub(crate) struct Anchors(Box<[u64]>);
 
 impl Anchors {
     /// Whether a link's fragment finds its element. As in browsers, the fragment counts as it
-    /// stands first and percent-decoded second.
+    /// stands first and percent-decoded second. A range of lines (`#12-20`), as rustdoc links into
+    /// source code, finds what it seeks if both of its ends do.
     pub(crate) fn has(&self, fragment: &str) -> bool {
-        let found = |name: &[u8]| self.0.binary_search(&hash(name)).is_ok();
-        found(fragment.as_bytes()) || found(&percent_decode_str(fragment).collect::<Vec<u8>>())
+        let is_line = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        self.has_name(fragment.as_bytes())
+            || self.has_name(&percent_decode_str(fragment).collect::<Vec<u8>>())
+            || fragment.split_once('-').is_some_and(|(first, last)| {
+                let ends = [first, last];
+                ends.iter().all(|end| is_line(end) && self.has_name(end.as_bytes()))
+            })
+    }
+
+    fn has_name(&self, name: &[u8]) -> bool {
+        self.0.binary_search(&hash(name)).is_ok()
     }
 }
 
@@ -180,7 +194,7 @@ mod tests {
     #[test]
     fn fragments_that_every_page_has_are_dropped() {
         assert_eq!(web("#Install").1.as_deref(), Some("Install"));
-        for always_there in ["#", "#top", "#TOP", "#:~:text=hello", "x"] {
+        for always_there in ["#", "#top", "#TOP", "#:~:text=hello", "#/route", "#!route", "x"] {
             assert_eq!(web(always_there).1, None, "{always_there}");
         }
     }
@@ -215,6 +229,15 @@ mod tests {
         assert!(!inside("http://example.test:81/docs/"));
         assert!(scope.is_own_host(&Url::parse("http://example.test/other").unwrap()));
         assert!(!scope.is_own_host(&Url::parse("http://other.test/docs/").unwrap()));
+    }
+
+    #[test]
+    fn a_range_of_lines_needs_both_ends() {
+        let anchors: Anchors = ["12", "20", "a", "b"].map(str::as_bytes).into_iter().collect();
+        assert!(anchors.has("12-20"));
+        for missing in ["12-21", "11-20", "a-b", "-", "12-"] {
+            assert!(!anchors.has(missing), "{missing}");
+        }
     }
 
     #[test]

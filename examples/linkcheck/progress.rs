@@ -1,6 +1,8 @@
 //! The progress bar: on stderr, and only if that is a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Shows how far the check is.
 pub(crate) struct Progress(ProgressBar);
@@ -10,8 +12,11 @@ impl Progress {
     pub(crate) fn new(visible: bool) -> Self {
         let target =
             if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} links, {per_sec}, {msg}")
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} links, {rate}, {msg}")
             .expect("the template is well-formed")
+            .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            })
             .progress_chars("=> ");
         Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
     }

@@ -263,7 +263,7 @@ impl Report {
             writeln!(
                 out,
                 "{style}Interrupted: this report is partial{style:#}, {} not checked.",
-                counted(*unchecked, "known link")
+                counted(*unchecked, "known address", "known addresses")
             )?;
         }
         let style = match (broken, warnings) {
@@ -274,11 +274,11 @@ impl Report {
         write!(
             out,
             "Checked {} on {} in {:.1} s: {style}{broken} broken{style:#}, {}, {}",
-            counted(*checked, "link"),
-            counted(*pages, "page"),
+            counted(*checked, "address", "addresses"),
+            counted(*pages, "page", "pages"),
             self.summary.elapsed.as_secs_f64(),
-            counted(*warnings, "warning"),
-            counted(*notes, "note"),
+            counted(*warnings, "warning", "warnings"),
+            counted(*notes, "note", "notes"),
         )?;
         if !skipped.is_empty() {
             let each: Vec<_> = skipped.iter().map(|(why, n)| format!("{why} {n}")).collect();
@@ -317,8 +317,8 @@ impl FinishedRow {
 }
 
 /// `1 page`, `2 pages`.
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+fn counted(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 #[cfg(test)]
@@ -368,7 +368,7 @@ mod tests {
              line 2\n                     http://x/page1, line 9\n\n\
              note     http://x/moved\n         moved permanently to http://x/new\n         \
              linked from http://x/page0, line 1\n\n\
-             Checked 5 links on 2 pages in 1.2 s: 2 broken, 0 warnings, 1 note; skipped: mailto 3.\n"
+             Checked 5 addresses on 2 pages in 1.2 s: 2 broken, 0 warnings, 1 note; skipped: mailto 3.\n"
         );
         assert!(!text(&report(), false).contains("moved permanently"));
     }
@@ -378,7 +378,9 @@ mod tests {
         let mut report = report();
         report.complete = false;
         report.summary.unchecked = 1;
-        assert!(text(&report, true).contains("this report is partial, 1 known link not checked."));
+        assert!(
+            text(&report, true).contains("this report is partial, 1 known address not checked.")
+        );
         assert_eq!(report.exit_code(false), 2);
     }
 

@@ -248,8 +248,8 @@ mod tests {
 
     const ON_PAGE: Referrer = Referrer::Page { page: 0, line: 1 };
 
-    fn anchors(names: &[&str]) -> Option<Anchors> {
-        Some(names.iter().map(|name| name.as_bytes()).collect())
+    fn anchors(names: &[&str]) -> Anchors {
+        names.iter().map(|name| name.as_bytes()).collect()
     }
 
     fn kinds(targets: &mut Targets) -> Vec<String> {
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(targets.link(&url("a"), Some("x"), Ask::Page, ON_PAGE), None);
         assert_eq!(targets.close(0, Ask::Head, None, None), Some(0), "more is wanted meanwhile");
         assert_eq!(targets.get(0).1, Ask::Page);
-        assert_eq!(targets.close(0, Ask::Page, None, anchors(&[])), None);
+        assert_eq!(targets.close(0, Ask::Page, None, Some(anchors(&[]))), None);
         assert_eq!((targets.known(), targets.open()), (1, 0));
         assert_eq!(kinds(&mut targets), ["missing-anchor http://x.test/a#x x1"]);
 
@@ -305,7 +305,7 @@ mod tests {
         let mut targets = Targets::default();
         targets.link(&url("page"), Some("early"), Ask::Page, ON_PAGE);
         targets.link(&url("page"), Some("there"), Ask::Page, ON_PAGE);
-        targets.close(0, Ask::Page, None, anchors(&["there"]));
+        targets.close(0, Ask::Page, None, Some(anchors(&["there"])));
         targets.link(&url("page"), Some("late"), Ask::Page, ON_PAGE);
         targets.link(&url("page"), Some("there"), Ask::Page, ON_PAGE);
         assert_eq!(

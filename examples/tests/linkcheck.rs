@@ -322,7 +322,7 @@ fn the_text_report_is_readable_and_plain_in_a_pipe() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     let expected = format!(
-        "broken   {}\n         404 Not Found\n         linked from {}, line 2\n\nChecked 2 links on \
+        "broken   {}\n         404 Not Found\n         linked from {}, line 2\n\nChecked 2 addresses on \
          1 page in ",
         site.url("/gone.html"),
         site.url("/")
