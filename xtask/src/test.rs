@@ -14,6 +14,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new("cargo xtask test");
+    // An example that has unit tests is built by `cargo test` as a test alone, yet its integration
+    // tests run the program itself.
+    steps.run(
+        "the example programs",
+        &mut cargo(["build", "--workspace", "--examples", "--all-features"]),
+    )?;
     // Documentation tests are part of it, and with them every code block of the guide.
     steps.run(
         "the whole workspace, all features",
