@@ -253,6 +253,9 @@ async fn exchange(
 
 /// Reads a body piece by piece, so that one without end costs no more than the limit.
 async fn read(response: &mut Response, max_body: u64) -> Result<Vec<u8>, Problem> {
+    if response.content_length().is_some_and(|length| length > max_body) {
+        return Err(Problem::BodyTooLarge(max_body));
+    }
     let mut body = Vec::new();
     while let Some(chunk) =
         response.chunk().await.map_err(|error| Problem::from_client_error(&error))?

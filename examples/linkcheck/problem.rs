@@ -49,7 +49,9 @@ pub(crate) enum Problem {
     BadRedirect(String),
     #[error("the page has no anchor #{0}")]
     MissingAnchor(String),
-    #[error("{0}")]
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    #[error("the answer is not proper HTTP: {0}")]
     Protocol(String),
     #[error("invalid HTML on line {line}: {code}{}", and_more(*.more))]
     InvalidHtml { line: u32, code: &'static str, more: u32 },
@@ -79,6 +81,7 @@ impl Problem {
             Self::TooManyRedirects(_) => "too-many-redirects",
             Self::BadRedirect(_) => "bad-redirect",
             Self::MissingAnchor(_) => "missing-anchor",
+            Self::Unreachable(_) => "unreachable",
             Self::Protocol(_) => "protocol",
             Self::InvalidHtml { .. } => "invalid-html",
             Self::UnknownScheme(_) => "unknown-scheme",
@@ -144,7 +147,7 @@ impl Problem {
             }
             source = current.source();
         }
-        Self::Protocol(innermost)
+        if error.is_connect() { Self::Unreachable(innermost) } else { Self::Protocol(innermost) }
     }
 }
 

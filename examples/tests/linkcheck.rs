@@ -26,8 +26,8 @@ fn linkcheck() -> Command {
     command
 }
 
-/// Short pauses and timeouts, for tests.
-const HASTY: &[&str] = &["--json", "--backoff", "0.01", "--timeout", "2"];
+/// Short pauses, for tests.
+const HASTY: &[&str] = &["--json", "--backoff", "0.01"];
 
 fn run(arguments: &[&str]) -> Output {
     linkcheck().args(arguments).output().unwrap()
@@ -120,7 +120,7 @@ fn every_sort_of_trouble_is_a_row_with_its_page() {
         .into_iter()
         .chain(far),
     );
-    let (code, report) = check(&site.url("/start/"), &[]);
+    let (code, report) = check(&site.url("/start/"), &["--timeout", "3"]);
     assert_eq!(code, 1);
     assert_eq!(report["complete"], true);
     for (kind, url) in [
@@ -179,7 +179,7 @@ fn pages_that_never_end_or_break_off_are_rows_too() {
 #[test]
 fn an_endless_body_within_the_size_limit_ends_with_the_timeout() {
     let site = Server::start([("/", page(&["drip"])), ("/drip", Answer::Drip)]);
-    let (_, report) = check(&site.url("/"), &["--timeout", "0.3"]);
+    let (_, report) = check(&site.url("/"), &["--timeout", "2"]);
     row(&report, "timeout", &site.url("/drip"));
 }
 
@@ -388,23 +388,41 @@ fn without_an_argument_it_checks_our_own_documentation() {
 #[test]
 fn ctrl_c_cancels_what_is_in_flight_and_prints_what_is_known() {
     let site = Server::start([("/", page(&["gone", "silent"])), ("/silent", Answer::Silence)]);
+    // One worker: by the time it asks for the second page, it knows about the first.
+    let (code, report) = interrupted(&site, "GET /silent", &["--concurrency", "1"]);
+    assert_eq!(code, Some(2));
+    assert_eq!((&report["complete"], &report["summary"]["unchecked"]), (&false.into(), &1.into()));
+    row(&report, "http-status", &site.url("/gone"));
+}
+
+#[test]
+fn ctrl_c_ends_a_pause_and_the_wait_for_robots_too() {
+    let flaky = Answer::busy("503 Service Unavailable", "50");
+    let pausing = Server::start([("/", page(&["busy", "other"])), ("/other", flaky)]);
+    let (code, report) = interrupted(&pausing, "GET /other", &[]);
+    assert_eq!((code, &report["complete"]), (Some(2), &false.into()));
+
+    let robots = Server::start([("/robots.txt", Answer::Silence)]);
+    let (code, report) = interrupted(&robots, "GET /robots.txt", &[]);
+    assert_eq!((code, &report["summary"]["unchecked"]), (Some(2), &1.into()));
+}
+
+/// Presses Ctrl-C when `request` has arrived; the exit code and the report.
+fn interrupted(site: &Server, request: &str, more: &[&str]) -> (Option<i32>, Value) {
     let started = Instant::now();
     let child = linkcheck()
-        // One worker: by the time it asks for the second page, it knows about the first.
-        .args(["--json", "--concurrency", "1", "--timeout", "600", &site.url("/")])
+        .args(["--json", "--timeout", "600", &site.url("/")])
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    site.wait_for("GET /silent");
+    site.wait_for(request);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    assert!(started.elapsed() < Duration::from_mins(1));
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&report["complete"], &report["summary"]["unchecked"]), (&false.into(), &1.into()));
-    row(&report, "http-status", &site.url("/gone"));
+    assert!(started.elapsed() < Duration::from_secs(40));
     assert!(output.stderr.is_empty(), "{output:?}");
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// What Ctrl-C sends.
