@@ -76,6 +76,9 @@ impl Embedded {
                 self.list(&target)?;
             } else if on_disk.is_file() {
                 self.add(&target)?;
+            } else {
+                // Once it is there, it has to be embedded.
+                self.rerun_if_changed(&target);
             }
         }
         Ok(())

@@ -27,6 +27,7 @@ use clap::Parser;
 use hereafter::errors::CancelledError;
 use hereafter::{Deferred, Failure};
 use hereafter_reactor::{Phase, Reactor, SystemEvent};
+use indexmap::IndexSet;
 
 #[path = "linkcheck/address.rs"]
 mod address;
@@ -133,7 +134,7 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
 
 /// What the command line asks for; starts the servers that takes.
 fn plan(options: &Options) -> Result<Plan, Failure> {
-    let (mut start, mut named) = (Vec::new(), Vec::new());
+    let (mut start, mut named) = (IndexSet::new(), Vec::new());
     let mut serve = |served: serve::Served| {
         named.push(served.root.to_string());
         start.extend(served.start);
@@ -149,9 +150,8 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
             }
         }
     }
-    start.dedup();
     Ok(Plan {
-        start,
+        start: start.into_iter().collect(),
         named,
         workers: options.concurrency,
         external: options.checks_external(),

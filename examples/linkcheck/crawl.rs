@@ -18,7 +18,7 @@ use hereafter_reactor::Reactor;
 use url::Url;
 
 use crate::address::{Address, Anchors, Scope};
-use crate::fetch::{Ask, Fetcher};
+use crate::fetch::{Ask, Fetcher, Reply};
 use crate::follow::{Trip, follow};
 use crate::page::{self, Link, Page};
 use crate::problem::{Problem, Severity};
@@ -29,7 +29,7 @@ use crate::targets::{Finding, Id, Targets};
 
 /// What to crawl, and how far.
 pub(crate) struct Plan {
-    /// The addresses to start from.
+    /// The addresses to start from, each once.
     pub(crate) start: Vec<Url>,
     /// How the start is named in the report, if not by those addresses.
     pub(crate) named: Vec<String>,
@@ -126,23 +126,16 @@ impl Crawl {
         let trip = follow(self.fetcher.clone(), self.robots.clone(), max_redirects, url, ask);
         let Trip { hops, end } = trip.await?;
 
-        let (url, mut reply) = match end {
+        let (url, reply) = match end {
             Ok(end) => end,
             Err(failure) => {
                 let problem = failure.trap::<Problem>()?.clone();
+                let problem = if self.is_start(id) { problem.at_start() } else { problem };
                 self.close(id, ask, Some(Finding { problem, hops }), None);
                 return Ok(());
             }
         };
-        let page = match reply.body.take() {
-            Some(body) => {
-                let url = url.clone();
-                let parse =
-                    move || Ok::<_, Failure>(page::parse(&url, &body, reply.charset.as_deref()));
-                Some(self.reactor.defer_to_thread(parse).await?)
-            }
-            None => None,
-        };
+        let page = self.parse(url.clone(), reply).await?;
         let anchors = page.as_ref().map(|page| page.anchors.clone());
         if let Some(page) = page {
             self.read(id, &url, page, !hops.is_empty());
@@ -154,12 +147,25 @@ impl Crawl {
         Ok(())
     }
 
+    /// Has a page parsed on the thread pool, so that a long one holds up nobody else.
+    fn parse(&self, url: Url, reply: Reply) -> Deferred<Option<Page>> {
+        let Some(body) = reply.body else { return Deferred::succeed(None) };
+        self.reactor.defer_to_thread(move || {
+            Ok::<_, Failure>(Some(page::parse(&url, &body, reply.charset.as_deref())))
+        })
+    }
+
+    /// Whether this is an address to start from: they are entered before all others.
+    fn is_start(&self, id: Id) -> bool {
+        (id as usize) < self.plan.start.len()
+    }
+
     /// Gathers the links of a page, if it is one of ours and nobody did before. `id` led to it.
     fn read(&self, id: Id, url: &Url, page: Page, redirected: bool) {
         let page_id = {
             let State { targets, scope, pages, .. } = &mut *self.state.borrow_mut();
             // A site whose start page sends us elsewhere (to https, or to www.) is there.
-            if redirected && (id as usize) < self.plan.start.len() {
+            if redirected && self.is_start(id) {
                 scope.add(url);
             }
             if !scope.contains(url) {

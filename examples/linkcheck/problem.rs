@@ -63,6 +63,8 @@ pub(crate) enum Problem {
     Robots,
     #[error("not fetched: robots.txt cannot be had ({0})")]
     RobotsUnavailable(String),
+    #[error("{0}; nothing can start here without --ignore-robots")]
+    ShutOut(Box<Problem>),
 }
 
 impl Problem {
@@ -88,6 +90,16 @@ impl Problem {
             Self::MovedPermanently(_) => "moved-permanently",
             Self::Robots => "robots",
             Self::RobotsUnavailable(_) => "robots-unavailable",
+            Self::ShutOut(problem) => problem.kind(),
+        }
+    }
+
+    /// The same about an address to start from: if that may not be fetched, nothing is checked,
+    /// and it would be wrong to call the site fine.
+    pub(crate) fn at_start(self) -> Self {
+        match self {
+            Self::Robots | Self::RobotsUnavailable(_) => Self::ShutOut(Box::new(self)),
+            other => other,
         }
     }
 

@@ -284,6 +284,21 @@ fn robots_are_respected_unless_told_not_to() {
 }
 
 #[test]
+fn a_site_that_shuts_us_out_is_not_called_fine() {
+    let forbidden = Answer::text("text/plain", "User-agent: *\nDisallow: /\n");
+    let unavailable = Answer::status("500 Internal Server Error");
+    for (kind, robots) in [("robots", forbidden), ("robots-unavailable", unavailable)] {
+        let site = Server::start([("/robots.txt", robots), ("/", page(&["gone"]))]);
+        let (code, report) = check(&site.url("/"), &[]);
+        assert_eq!(code, 1);
+        let row = row(&report, kind, &site.url("/"));
+        assert_eq!(row["severity"], "broken");
+        assert!(row["message"].as_str().unwrap().contains("--ignore-robots"), "{row:#}");
+        assert_eq!(site.asked("GET /"), 0);
+    }
+}
+
+#[test]
 fn a_host_gets_no_more_requests_at_once_than_allowed() {
     let names: Vec<String> = (0..30).map(|n| format!("/{n}")).collect();
     let links: Vec<&str> = names.iter().map(String::as_str).collect();
