@@ -44,6 +44,12 @@ mod translations;
 #[path = "tour/tutorial.rs"]
 mod tutorial;
 
+/// One of the three documents.
+struct Document {
+    title: &'static str,
+    sections: &'static [Section],
+}
+
 /// One example of a document.
 struct Section {
     name: &'static str,
@@ -51,14 +57,19 @@ struct Section {
     run: fn(),
 }
 
-/// A row of [`SECTIONS`].
+/// A row of the list of a document.
 const fn section(name: &'static str, title: &'static str, run: fn()) -> Section {
     Section { name, title, run }
 }
 
 /// The tour, document by document, each in its own order.
-const SECTIONS: &[Section] = &[
-    // Introduction to Deferreds
+const TOUR: [Document; 3] = [
+    Document { title: "Introduction to Deferreds", sections: INTRODUCTION },
+    Document { title: "Deferred Reference", sections: REFERENCE },
+    Document { title: "Deferreds are beautiful!", sections: TUTORIAL },
+];
+
+const INTRODUCTION: &[Section] = &[
     section("pod-bay-doors", "First the doors, then the pod", introduction::pod_bay_doors),
     section("names", "One thing, then another, then another", introduction::names),
     section("balances", "Order where none is needed", introduction::balances),
@@ -69,7 +80,9 @@ const SECTIONS: &[Section] = &[
     section("finally", "Do something regardless", translations::finally),
     section("coroutines", "Coroutines with async and await", sequential::coroutines),
     section("inline-callbacks", "The same as callbacks and inline", sequential::inline_callbacks),
-    // Deferred Reference
+];
+
+const REFERENCE: &[Section] = &[
     section("dummy-data", "A delayed result", callbacks::dummy_data),
     section("odd-even", "Several callbacks, and an error", callbacks::odd_even),
     section("trap", "Errors of several types", callbacks::trap),
@@ -81,9 +94,12 @@ const SECTIONS: &[Section] = &[
     section("http-client", "A canceller that aborts the connection", cancelling::http_client),
     section("deferred-list", "Wait for several at once", lists::deferred_list),
     section("list-callbacks", "A callback before the list, and after", lists::before_and_after),
+    section("list-options", "A list that does not wait for all", lists::options),
     section("gather-results", "All the results, or the first error", lists::gather),
     section("chain-deferred", "Chain two deferreds by hand", lists::chain_by_hand),
-    // Deferreds are beautiful!
+];
+
+const TUTORIAL: &[Section] = &[
     section("simple", "One callback, one errback", tutorial::simple),
     section("fails-at-once", "The requested operation fails", tutorial::fails_at_once),
     section("callback-raises", "A callback raises", tutorial::callback_raises),
@@ -96,11 +112,15 @@ const SECTIONS: &[Section] = &[
     section("beautiful", "Callbacks can return deferreds", tutorial::beautiful),
 ];
 
+fn sections() -> impl Iterator<Item = &'static Section> {
+    TOUR.iter().flat_map(|document| document.sections)
+}
+
 /// Every example of the three documents on Twisted's Deferreds, in Rust.
 #[derive(Parser)]
 #[command(name = "tour")]
 struct Arguments {
-    /// The sections to run: all of them, if none is named
+    /// The sections to run, as `--list` names them: all, if none is named
     #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
     names: Vec<String>,
     /// List the sections
@@ -109,21 +129,24 @@ struct Arguments {
 }
 
 fn names() -> PossibleValuesParser {
-    SECTIONS.iter().map(|section| section.name).into()
+    sections().map(|section| section.name).collect::<Vec<_>>().into()
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.list {
-        for Section { name, title, .. } in SECTIONS {
-            println!("{name:20}{title}");
+        for document in TOUR {
+            println!("{}", document.title);
+            for Section { name, title, .. } in document.sections {
+                println!("  {name:20}{title}");
+            }
         }
         return ExitCode::SUCCESS;
     }
     let is_wanted = |section: &&Section| {
         arguments.names.is_empty() || arguments.names.iter().any(|name| name == section.name)
     };
-    for Section { name, title, run } in SECTIONS.iter().filter(is_wanted) {
+    for Section { name, title, run } in sections().filter(is_wanted) {
         println!("== {name}: {title}\n");
         run();
         println!();

@@ -30,7 +30,9 @@ fn printed(arguments: &[&str]) -> String {
 /// The names of all sections.
 fn names() -> Vec<String> {
     let list = printed(&["--list"]);
-    list.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    // The titles of the documents are not indented.
+    let rows = list.lines().filter_map(|line| line.strip_prefix("  "));
+    rows.map(|row| row.split_whitespace().next().unwrap().to_owned()).collect()
 }
 
 /// Source places change with every edit: `at examples/tour/tutorial.rs:62:57` becomes `at <place>`.
@@ -160,6 +162,16 @@ fn reference_deferred_list() {
     assert_prints(
         "list-callbacks",
         &["[(True, 'one ten'), (True, 'two')]", "[(True, 'one'), (True, 'two')]"],
+    );
+    assert_prints(
+        "list-options",
+        &[
+            "fireOnOneCallback: ('two', 1)",
+            "fireOnOneErrback: deferred #1 failed first: bang!",
+            "consumeErrors: false",
+            "Unhandled error in Deferred: bang!",
+            "consumeErrors: true",
+        ],
     );
     assert_prints("gather-results", &["[\"one\", \"two\"]"]);
 }

@@ -2,6 +2,8 @@
 
 use hereafter::{Deferred, DeferredList, Failure, gather_results};
 
+use crate::log;
+
 /// The results of a list, written as the document writes them.
 fn pairs(results: &[Result<String, Failure>]) -> String {
     let pair = |result: &Result<String, Failure>| match result {
@@ -70,6 +72,45 @@ pub(crate) fn before_and_after() {
     dl.add_callback(print_result).detach();
     trigger1.callback("one".to_owned()); // the list takes "one"; then add_ten is called
     trigger2.callback("two".to_owned());
+}
+
+/// `fireOnOneCallback`, `fireOnOneErrback` and `consumeErrors`.
+pub(crate) fn options() {
+    // The first value ends it; what comes later is ignored.
+    let (trigger1, deferred1) = Deferred::new();
+    let (trigger2, deferred2) = Deferred::new();
+    let dl = DeferredList::new([deferred1, deferred2]).fire_on_one_callback();
+    dl.map(|(value, index)| println!("fireOnOneCallback: ('{value}', {index})")).detach();
+    trigger2.callback("two");
+    trigger1.callback("one");
+
+    // All the values; or the first failure ends it.
+    let (trigger1, deferred1) = Deferred::new();
+    let (trigger2, deferred2) = Deferred::<&str>::new();
+    let dl = DeferredList::new([deferred1, deferred2]).fire_on_one_errback();
+    dl.add_callbacks(
+        |values| println!("fireOnOneErrback: {values:?}"),
+        |failure| println!("fireOnOneErrback: {failure}"),
+    )
+    .detach();
+    trigger2.errback(Failure::msg("bang!"));
+    trigger1.callback("one");
+
+    // A failure that comes too late is one that nobody handles; or it is consumed.
+    log::in_short_on_stdout(|| {
+        for consume_errors in [false, true] {
+            let (trigger1, deferred1) = Deferred::<&str>::new();
+            let (trigger2, deferred2) = Deferred::new();
+            println!("consumeErrors: {consume_errors}");
+            let mut dl = DeferredList::new([deferred1, deferred2]);
+            if consume_errors {
+                dl = dl.consume_errors();
+            }
+            dl.fire_on_one_callback().detach();
+            trigger2.callback("two");
+            trigger1.errback(Failure::msg("bang!"));
+        }
+    });
 }
 
 /// `gatherResults`.
