@@ -10,7 +10,7 @@
 //!
 //! * [`Chain`]: the state of one deferred, field by field, with who may change it and when;
 //! * [`World`]: what a door brings along: its handles, and how to run one link;
-//! * [`fire`], [`run`], [`cancel`], [`unpause`]: the rules themselves;
+//! * [`fire`], [`run`], [`cancel`], [`unpause`], [`closes_cycle`]: the rules themselves;
 //! * [`Graveyard`]: how long chains are freed without recursion.
 //!
 //! # The rules
@@ -39,5 +39,5 @@ mod world;
 
 pub use chain::{Chain, Claim};
 pub use grave::Graveyard;
-pub use run::{cancel, fire, run, unpause};
+pub use run::{cancel, closes_cycle, fire, run, unpause};
 pub use world::{Cancelling, Step, World};

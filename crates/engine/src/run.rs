@@ -130,21 +130,21 @@ fn take_or_wait<W: World>(handle: &W::Handle, chain: &Chain) -> bool {
     ready
 }
 
-/// Whether `inner`, given back by a link of `outer`, waits on `outer` in the end.
+/// Whether the result of `inner`, on which `outer` is about to wait, would have to come from `outer`.
 ///
 /// Looks down from `inner` and up from `outer` by turns; where either way ends, there is no
 /// cycle. A long line of waiters that grows at one end is thus never walked as a whole.
-fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
+pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
     if W::same(outer, inner) {
         return true;
     }
-    let mut down = W::waiting_on(inner);
+    let mut down = W::source(inner);
     let mut up = W::waiter(outer);
     while let (Some(below), Some(above)) = (down, up) {
         if W::same(&below, outer) || W::same(&above, inner) {
             return true;
         }
-        down = W::waiting_on(&below);
+        down = W::source(&below);
         up = W::waiter(&above);
     }
     false

@@ -67,7 +67,12 @@ pub trait World: Sized {
     /// coroutine awaits.
     fn waiting_on(handle: &Self::Handle) -> Option<Self::Handle>;
 
-    /// The deferred that waits on this one, where the world can tell.
+    /// The deferred that this one's result will come from: as [`waiting_on`](World::waiting_on),
+    /// and further one that passes its result on to this one, but is not cancelled from here.
+    fn source(handle: &Self::Handle) -> Option<Self::Handle>;
+
+    /// The deferred whose result will come from this one: the other end of
+    /// [`source`](World::source), where the world can tell.
     fn waiter(handle: &Self::Handle) -> Option<Self::Handle>;
 
     /// The deferred that a link gave back has a result: takes it, and forgets that deferred.

@@ -5,6 +5,7 @@ use crate::erased::{Body, Core, Handed, Ran};
 use crate::errors::{CancelledError, CycleError};
 use crate::failure::Failure;
 use crate::{debug, report};
+use async_task::Task;
 use core::cell::Cell;
 use core::panic::Location;
 use hereafter_engine::{Cancelling, Chain, Claim, Graveyard, Step, World};
@@ -17,6 +18,8 @@ pub(crate) struct Head {
     /// The `Deferred` was dropped: nobody can add links any more.
     detached: Cell<bool>,
     canceller: Cell<Option<Canceller>>,
+    /// How many handles can cancel it, beside the `Deferred`.
+    cancel_handles: Cell<u32>,
     /// Its canceller is being called.
     cancelling: Cell<bool>,
     /// Where it was made.
@@ -30,7 +33,7 @@ pub(crate) enum Canceller {
     /// User code, which may fire the deferred.
     Call(Box<dyn FnOnce()>),
     /// The coroutine that would have fired it is dropped.
-    Coroutine(async_task::Task<()>),
+    Coroutine(Task<()>),
     /// Those that the result comes from are cancelled, as often as asked.
     Members(Rc<dyn Fn()>),
 }
@@ -42,6 +45,7 @@ impl Head {
             chain: Chain::new(),
             detached: Cell::new(false),
             canceller: Cell::new(None),
+            cancel_handles: Cell::new(0),
             cancelling: Cell::new(false),
             made,
             stacks: Cell::new(debug::stacks_of_creation()),
@@ -137,9 +141,31 @@ impl CellRef {
     pub(crate) fn detach(&self) {
         self.0.head.detached.set(true);
         self.body().forget_waker();
+        self.let_coroutine_go();
         let chain = self.chain();
         if chain.is_fired() && !chain.is_running() && chain.paused() == 0 {
             self.report_unhandled();
+        }
+    }
+
+    pub(crate) fn add_cancel_handle(&self) {
+        self.0.head.cancel_handles.update(|count| count.saturating_add(1));
+    }
+
+    pub(crate) fn remove_cancel_handle(&self) {
+        self.0.head.cancel_handles.update(|count| count.saturating_sub(1));
+        self.let_coroutine_go();
+    }
+
+    /// Where nobody can cancel any more, a coroutine belongs to what wakes it alone: one that can
+    /// never be woken goes.
+    fn let_coroutine_go(&self) {
+        if !self.0.head.detached.get() || self.0.head.cancel_handles.get() > 0 {
+            return;
+        }
+        match self.0.head.canceller.take() {
+            Some(Canceller::Coroutine(task)) => task.detach(),
+            other => self.0.head.canceller.set(other),
         }
     }
 
@@ -203,6 +229,11 @@ impl CellRef {
         hereafter_engine::run::<Native>(self);
     }
 
+    /// Whether it would wait on itself if it waited on `inner`.
+    pub(crate) fn closes_cycle(&self, inner: &Self) -> bool {
+        hereafter_engine::closes_cycle::<Native>(self, inner)
+    }
+
     pub(crate) fn cancel(&self) {
         hereafter_engine::cancel::<Native>(self);
     }
@@ -260,6 +291,10 @@ impl World for Native {
         cell.body().waiting_on()
     }
 
+    fn source(cell: &CellRef) -> Option<CellRef> {
+        cell.body().source()
+    }
+
     fn waiter(cell: &CellRef) -> Option<CellRef> {
         cell.body().waiting_cell()
     }
@@ -275,6 +310,10 @@ impl World for Native {
     fn refuse_cycle(cell: &CellRef) -> bool {
         if let Some(returned) = cell.body().waiting_on() {
             // Its handle was given back, so nobody can handle the failure that it will end in.
+            returned.seal();
+        }
+        if let Some(returned) = cell.body().waiting_on() {
+            // Nobody can add to it any more, so what is left in it in the end is reported.
             returned.seal();
         }
         cell.body().refuse_returned(Failure::new(CycleError { made: cell.made() }));

@@ -1,52 +1,40 @@
 //! Sequential style: coroutines, and futures, as deferreds.
 
-use crate::cell::{Canceller, CellRef, Head};
+use crate::cell::{Canceller, Head};
 use crate::deferred::{Deferred, Repr};
 use crate::driver;
-use crate::erased::{self, In};
+use crate::erased::{self, LocalTask};
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
 use crate::outcome::Outcome;
-use crate::trigger::abandon;
+use crate::trigger::Trigger;
 use core::future::{Future, poll_fn};
 use core::panic::Location;
 use core::pin::pin;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The end of a coroutine's cell, which the coroutine fills when it is done.
-struct End<T: 'static>(In<T>);
-
-impl<T> End<T> {
-    fn cell(&self) -> &CellRef {
-        self.0.cell()
-    }
-
-    /// Puts the coroutine's result in place, for the driver to go on with.
-    fn finish(self, result: Deferred<T>) {
-        match result.into_repr() {
-            Repr::Ready(result) => {
-                if self.cell().claim() {
-                    self.0.put(result);
-                    driver::finished(self.cell().clone());
-                }
-            }
-            Repr::Pending(out) => {
-                let cell = out.chain_to(self.0.clone());
-                cell.seal();
-                if cell.chain().is_fired() {
-                    cell.run();
-                }
-            }
-            Repr::Gone => {
-                let _ = self.cell().fire_failure(Failure::already_taken);
+/// Puts a coroutine's result in place, for the driver to go on with.
+fn finish<T: 'static>(trigger: Trigger<T>, result: Deferred<T>) {
+    // It has done its part: what is left of the task may go without a word.
+    let end = trigger.into_end();
+    let cell = end.cell().clone();
+    match result.into_repr() {
+        Repr::Ready(result) => {
+            if cell.claim() {
+                end.put(result);
+                driver::finished(cell);
             }
         }
-    }
-}
-
-impl<T> Drop for End<T> {
-    fn drop(&mut self) {
-        abandon(self.cell());
+        Repr::Pending(out) => {
+            let source = out.chain_to(end, true);
+            source.seal();
+            if source.chain().is_fired() {
+                source.run();
+            }
+        }
+        Repr::Gone => {
+            let _ = cell.fire_failure(Failure::already_taken);
+        }
     }
 }
 
@@ -59,9 +47,10 @@ impl<T: 'static> Deferred<T> {
     /// fires what it awaits. Other futures wake it by the [`Mailbox`] of this thread, which a
     /// reactor looks after.
     ///
-    /// A panic in it is a [`Panicked`](crate::errors::Panicked) failure. If it can never go on,
-    /// because the last waker of what it awaits has gone, the deferred fires with
-    /// [`Abandoned`](crate::errors::Abandoned).
+    /// A panic in it is a [`Panicked`](crate::errors::Panicked) failure.
+    ///
+    /// Dropping the deferred lets the coroutine go on by itself. One that can never go on, because
+    /// the last waker of the future that it awaits has gone, is dropped then, from the mailbox.
     ///
     /// # Cancelling
     ///
@@ -91,27 +80,24 @@ impl<T: 'static> Deferred<T> {
         F::Output: Outcome<Value = T>,
     {
         let (end, out) = erased::cell(Head::new(Location::caller()));
-        let end = End(end);
+        let trigger = Trigger::new(end);
         let home = Mailbox::current();
         let task = async move {
             let mut coroutine = pin!(coroutine);
             let result = poll_fn(|context| {
                 let poll = || coroutine.as_mut().poll(context).map(Outcome::into_deferred);
-                driver::poll_for(end.cell(), || {
+                driver::poll_for(trigger.end.cell(), || {
                     catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
                         core::task::Poll::Ready(Deferred::fail(Failure::from_panic(panic)))
                     })
                 })
             })
             .await;
-            end.finish(result);
+            finish(trigger, result);
         };
-        let (runnable, task) =
-            async_task::spawn_local(task, move |task| driver::schedule(&home, task));
+        let (woken, task) = LocalTask::spawn(task, move |task| driver::schedule(&home, task));
         out.cell().set_canceller(Canceller::Coroutine(task));
-        driver::run_here(|| {
-            runnable.run();
-        });
+        driver::run_here(|| woken.run());
         match out.take() {
             Some(result) => Self::ready(result),
             None => Self::pending(out),

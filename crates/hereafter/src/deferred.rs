@@ -352,7 +352,7 @@ impl<T: 'static> Deferred<T> {
         match self.into_repr() {
             Repr::Ready(result) => trigger.fire(result),
             Repr::Pending(out) => {
-                let cell = out.chain_to(trigger.into_end());
+                let cell = out.chain_to(trigger.into_end(), false);
                 cell.seal();
                 if cell.chain().is_fired() {
                     cell.run();
@@ -480,7 +480,7 @@ impl<T: 'static> Deferred<T> {
     /// ```
     #[track_caller]
     pub fn cancel_handle(&mut self) -> CancelHandle {
-        CancelHandle(self.as_cell().clone())
+        CancelHandle::new(self.as_cell().clone())
     }
 
     /// Pauses (Twisted's `pause`): no callback runs until the guard is gone.
@@ -563,11 +563,11 @@ impl<T: 'static> Future for Deferred<T> {
         let Repr::Pending(out) = &self.repr else {
             panic!("a deferred was polled after it had given its result");
         };
-        if !driver::note_awaiting(out.cell()) {
-            let cycle = CycleError { made: out.cell().made() };
-            return Poll::Ready(Err(Failure::new(cycle)));
-        }
-        out.cell().body().wake_later(context.waker());
+        let cell = out.cell();
+        let Ok(coroutine) = driver::note_awaiting(cell) else {
+            return Poll::Ready(Err(Failure::new(CycleError { made: cell.made() })));
+        };
+        cell.body().wake_later(context.waker(), coroutine);
         Poll::Pending
     }
 }
@@ -619,10 +619,14 @@ impl<T: fmt::Debug> fmt::Debug for Deferred<T> {
 /// assert!(d.has_result());
 /// # drop(d.add_errback(|_| Ok(0)));
 /// ```
-#[derive(Clone)]
 pub struct CancelHandle(CellRef);
 
 impl CancelHandle {
+    fn new(cell: CellRef) -> Self {
+        cell.add_cancel_handle();
+        Self(cell)
+    }
+
     /// Does what [`Deferred::cancel`] does.
     ///
     /// # Examples
@@ -634,6 +638,18 @@ impl CancelHandle {
     /// ```
     pub fn cancel(&self) {
         self.0.cancel();
+    }
+}
+
+impl Clone for CancelHandle {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl Drop for CancelHandle {
+    fn drop(&mut self) {
+        self.0.remove_cancel_handle();
     }
 }
 

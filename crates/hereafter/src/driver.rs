@@ -10,8 +10,8 @@
 //! [`Mailbox`](crate::mailbox::Mailbox) of its thread.
 
 use crate::cell::CellRef;
+use crate::erased::LocalTask;
 use crate::mailbox::Mailbox;
-use async_task::Runnable;
 use core::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ struct Driver {
     /// How many [`run_all`] are on the stack.
     depth: Cell<usize>,
     /// Tasks to run next.
-    woken: RefCell<VecDeque<Runnable>>,
+    woken: RefCell<VecDeque<LocalTask>>,
     /// Cells that coroutines have filled, and that have not run their links.
     finished: RefCell<Vec<CellRef>>,
     /// The cell that the coroutine being polled will fill.
@@ -86,7 +86,7 @@ impl Drop for Depth {
 }
 
 /// Queues a woken task: for the loop that woke it, or for the mailbox of its thread.
-pub(crate) fn schedule(home: &Mailbox, task: Runnable) {
+pub(crate) fn schedule(home: &Mailbox, task: LocalTask) {
     let mut task = Some(task);
     if home.is_of_this_thread() {
         with(|driver| {
@@ -114,15 +114,22 @@ pub(crate) fn poll_for<R>(cell: &CellRef, poll: impl FnOnce() -> R) -> R {
     polled
 }
 
-/// A deferred was polled and is pending: notes it as what the current coroutine awaits.
+/// A deferred was polled and is pending: notes it as what the current coroutine awaits, and gives
+/// back that coroutine's cell, if there is one.
 ///
-/// Whether that is possible: a coroutine cannot await its own deferred.
-pub(crate) fn note_awaiting(cell: &CellRef) -> bool {
-    let Some(current) = with(|driver| driver.current.take()).flatten() else { return true };
-    let itself = current.same(cell);
-    if !itself {
-        current.body().set_awaiting(Some(cell.clone()));
+/// # Errors
+///
+/// When the deferred waits, in the end, on that very coroutine.
+pub(crate) fn note_awaiting(cell: &CellRef) -> Result<Option<CellRef>, ()> {
+    let current = with(|driver| {
+        let current = driver.current.take();
+        driver.current.set(current.clone());
+        current
+    });
+    let Some(current) = current.flatten() else { return Ok(None) };
+    if current.closes_cycle(cell) {
+        return Err(());
     }
-    with(|driver| driver.current.set(Some(current)));
-    !itself
+    current.body().set_awaiting(Some(cell.clone()));
+    Ok(Some(current))
 }

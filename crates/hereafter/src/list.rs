@@ -13,8 +13,9 @@ use std::rc::Rc;
 /// Waits for all of several deferreds, whatever becomes of each (Twisted's `DeferredList`).
 ///
 /// A builder: say how it is to fire, and get the deferred. Members are moved in. Results are in the
-/// order of the members. The list fires once; a failure that comes after that and that nobody will
-/// see is reported, unless [`consume_errors`](DeferredList::consume_errors) was said.
+/// order of the members. The list fires once; a failure that nobody will see, because it is not
+/// among what the list fires with, is reported, unless
+/// [`consume_errors`](DeferredList::consume_errors) was said.
 ///
 /// Cancelling the list cancels every member, and the list then fires as they do.
 ///
@@ -101,7 +102,7 @@ impl<T: 'static> DeferredList<T> {
         })
     }
 
-    /// Drops failures that come when the list has fired already, instead of reporting them.
+    /// Drops failures that are not among what the list fires with, instead of reporting them.
     ///
     /// # Examples
     ///
@@ -279,21 +280,37 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
         match member.take_result() {
             Ok(result) => this.arrive(index, result),
             Err(mut member) => {
-                this.pending.borrow_mut().push((index, member.cancel_handle()));
+                let handle = member.cancel_handle();
                 let gathering = this.clone();
                 drop(member.add_both(move |result| gathering.arrive(index, result)));
+                if !this.is_over() {
+                    this.pending.borrow_mut().push((index, handle));
+                } else if this.rule.cancel_losers {
+                    handle.cancel();
+                }
             }
         }
     }
 
+    /// Whether the list has fired.
+    fn is_over(&self) -> bool {
+        let trigger = self.trigger.take();
+        let over = trigger.is_none();
+        self.trigger.set(trigger);
+        over
+    }
+
+    /// Nobody will see this result.
+    fn discard(&self, result: Result<T, Failure>) {
+        if let (Err(failure), false) = (result, self.consume_errors) {
+            report::failure("Unhandled error in Deferred", failure);
+        }
+    }
+
     fn arrive(&self, index: usize, result: Result<T, Failure>) {
-        let Some(trigger) = self.trigger.take() else {
-            if let (Err(failure), false) = (result, self.consume_errors) {
-                report::failure("Unhandled error in Deferred", failure);
-            }
-            return;
-        };
-        self.trigger.set(Some(trigger));
+        if self.is_over() {
+            return self.discard(result);
+        }
         self.left.set(self.left.get() - 1);
         match result {
             Ok(value) if self.rule.on_value => self.end(Ending::Value(value, index)),
@@ -318,7 +335,9 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
             self.cancel(winner);
         }
         self.pending.take();
+        let others = self.results.take();
         trigger.fire((self.conclude)(ending));
+        others.into_iter().flatten().for_each(|result| self.discard(result));
     }
 
     /// Cancels the members, save one.

@@ -1,7 +1,7 @@
 //! How other threads, and wake-ups from outside, reach the thread that deferreds live on.
 
 use crate::driver;
-use async_task::Runnable;
+use crate::erased::LocalTask;
 use core::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,7 @@ struct State {
 
 enum Letter {
     Call(Box<dyn FnOnce() + Send>),
-    Task(Runnable),
+    Task(LocalTask),
 }
 
 impl core::fmt::Debug for Mailbox {
@@ -117,11 +117,9 @@ impl Mailbox {
         drop(self.deliver(Letter::Call(Box::new(call))));
     }
 
-    pub(crate) fn post_task(&self, task: Runnable) {
-        if let Err(Letter::Task(task)) = self.deliver(Letter::Task(task)) {
-            // The coroutine may only be dropped on its own thread, which has ended.
-            core::mem::forget(task);
-        }
+    pub(crate) fn post_task(&self, task: LocalTask) {
+        // Where the owner thread has ended, the drop leaves the coroutine where it is.
+        drop(self.deliver(Letter::Task(task)));
     }
 
     /// Puts a letter into the box and rings the bell; gives it back when the box is closed.
@@ -163,9 +161,7 @@ impl Mailbox {
         for letter in letters {
             match letter {
                 Letter::Call(call) => crate::report::guard("a call posted to a mailbox", call),
-                Letter::Task(task) => driver::run_here(|| {
-                    task.run();
-                }),
+                Letter::Task(task) => driver::run_here(|| task.run()),
             }
         }
         count
