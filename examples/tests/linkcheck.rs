@@ -400,6 +400,7 @@ fn without_an_argument_it_checks_our_own_documentation() {
     assert!(text.contains("0 broken"), "{text}");
 }
 
+#[cfg(unix)]
 #[test]
 fn ctrl_c_cancels_what_is_in_flight_and_prints_what_is_known() {
     let site = Server::start([("/", page(&["gone", "silent"])), ("/silent", Answer::Silence)]);
@@ -410,6 +411,7 @@ fn ctrl_c_cancels_what_is_in_flight_and_prints_what_is_known() {
     row(&report, "http-status", &site.url("/gone"));
 }
 
+#[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_pause_and_the_wait_for_robots_too() {
     let flaky = Answer::busy("503 Service Unavailable", "50");
@@ -422,7 +424,32 @@ fn ctrl_c_ends_a_pause_and_the_wait_for_robots_too() {
     assert_eq!((code, &report["summary"]["unchecked"]), (Some(2), &1.into()));
 }
 
+/// The report is larger than what a pipe holds, and nobody reads it: the program hangs in printing.
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_the_program_at_once() {
+    use std::io::Read;
+    use std::os::unix::process::ExitStatusExt;
+
+    let gone: Vec<_> = (0..600).map(|n| format!("/{}{n}", "gone".repeat(20))).collect();
+    let links: Vec<_> = gone.iter().map(String::as_str).chain(["/silent"]).collect();
+    let site = Server::start([("/", page(&links)), ("/silent", Answer::Silence)]);
+    let mut child = linkcheck()
+        .args(["--json", "--concurrency", "1", "--timeout", "600", &site.url("/")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    site.wait_for("GET /silent");
+    interrupt(&child);
+    let mut first = [0; 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"{", "the report has begun");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
+
 /// Presses Ctrl-C when `request` has arrived; the exit code and the report.
+#[cfg(unix)]
 fn interrupted(site: &Server, request: &str, more: &[&str]) -> (Option<i32>, Value) {
     let started = Instant::now();
     let child = linkcheck()
@@ -441,6 +468,7 @@ fn interrupted(site: &Server, request: &str, more: &[&str]) -> (Option<i32>, Val
 }
 
 /// What Ctrl-C sends.
+#[cfg(unix)]
 fn interrupt(child: &std::process::Child) {
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
