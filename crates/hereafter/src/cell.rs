@@ -316,7 +316,7 @@ impl World for Native {
             // Nobody can add to it any more, so what is left in it in the end is reported.
             returned.seal();
         }
-        cell.body().refuse_returned(Failure::new(CycleError { made: cell.made() }));
+        cell.body().refuse_returned(cycle(cell.made()));
         true
     }
 
@@ -355,8 +355,13 @@ impl World for Native {
     }
 
     fn fire_cancelled(cell: &CellRef) {
-        cell.fire_failure(|| Failure::new(CancelledError));
+        cell.fire_failure(|| Failure::made_at(CancelledError, cell.made()));
     }
+}
+
+/// The failure of a deferred, made at `made`, that would wait on itself.
+pub(crate) fn cycle(made: &'static Location<'static>) -> Failure {
+    Failure::made_at(CycleError { made }, made)
 }
 
 /// The queue is empty and there is a result: hands it to whoever waits for it.

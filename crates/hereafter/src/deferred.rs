@@ -1,9 +1,8 @@
 //! `Deferred` itself: a result that is there, or a handle to the end of a chain.
 
-use crate::cell::{Canceller, CellRef, Head};
+use crate::cell::{Canceller, CellRef, Head, cycle};
 use crate::driver;
 use crate::erased::{self, Link, Out};
-use crate::errors::CycleError;
 use crate::failure::Failure;
 use crate::links::{Both, Callback, Callbacks, Errback, Map};
 use crate::outcome::Outcome;
@@ -565,7 +564,7 @@ impl<T: 'static> Future for Deferred<T> {
         };
         let cell = out.cell();
         let Ok(coroutine) = driver::note_awaiting(cell) else {
-            return Poll::Ready(Err(Failure::new(CycleError { made: cell.made() })));
+            return Poll::Ready(Err(cycle(cell.made())));
         };
         cell.body().wake_later(context.waker(), coroutine);
         Poll::Pending

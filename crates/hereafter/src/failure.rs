@@ -182,6 +182,15 @@ impl Failure {
         Self::new(Panicked::new(payload))
     }
 
+    /// A failure of our own making: `place` is where it began for the user.
+    #[cold]
+    pub(crate) fn made_at<E>(error: E, place: &'static Location<'static>) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        Self::make(Box::new(error), core::any::type_name::<E>(), place)
+    }
+
     #[cold]
     pub(crate) fn already_taken() -> Self {
         Self::new(AlreadyTaken)

@@ -8,6 +8,7 @@ use crate::report;
 use crate::trigger::Trigger;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::panic::Location;
 use std::rc::Rc;
 
 /// Waits for all of several deferreds, whatever becomes of each (Twisted's `DeferredList`).
@@ -133,7 +134,7 @@ impl<T: 'static> DeferredList<T> {
     #[track_caller]
     pub fn wait(self) -> Deferred<Vec<Result<T, Failure>>> {
         let rule = Rule { on_value: false, on_failure: false, cancel_losers: false };
-        self.start(rule, |ending| match ending {
+        self.start(rule, |ending, _| match ending {
             Ending::All(results) => Ok(results),
             Ending::Value(..) | Ending::Failure(..) => unreachable!("the rule says all"),
         })
@@ -155,9 +156,9 @@ impl<T: 'static> DeferredList<T> {
     #[track_caller]
     pub fn fire_on_one_callback(self) -> Deferred<(T, usize)> {
         let rule = Rule { on_value: true, on_failure: false, cancel_losers: false };
-        self.start(rule, |ending| match ending {
+        self.start(rule, |ending, made| match ending {
             Ending::Value(value, index) => Ok((value, index)),
-            Ending::All(results) => Err(group(results)),
+            Ending::All(results) => Err(group(results, made)),
             Ending::Failure(failure, _) => Err(failure),
         })
     }
@@ -177,9 +178,9 @@ impl<T: 'static> DeferredList<T> {
     #[track_caller]
     pub fn fire_on_one_errback(self) -> Deferred<Vec<T>> {
         let rule = Rule { on_value: false, on_failure: true, cancel_losers: false };
-        self.start(rule, |ending| match ending {
+        self.start(rule, |ending, made| match ending {
             Ending::All(results) => results.into_iter().collect(),
-            Ending::Failure(failure, index) => Err(FirstError { failure, index }.into()),
+            Ending::Failure(failure, index) => Err(first(failure, index, made)),
             Ending::Value(..) => unreachable!("the rule says all values"),
         })
     }
@@ -197,20 +198,16 @@ impl<T: 'static> DeferredList<T> {
     #[track_caller]
     pub fn fire_on_first(self) -> Deferred<(T, usize)> {
         let rule = Rule { on_value: true, on_failure: true, cancel_losers: false };
-        self.start(rule, |ending| match ending {
+        self.start(rule, |ending, made| match ending {
             Ending::Value(value, index) => Ok((value, index)),
-            Ending::Failure(failure, index) => Err(FirstError { failure, index }.into()),
-            Ending::All(results) => Err(group(results)),
+            Ending::Failure(failure, index) => Err(first(failure, index, made)),
+            Ending::All(results) => Err(group(results, made)),
         })
     }
 
     /// Adds a link to each member that is pending, and fires as `rule` and `conclude` say.
     #[track_caller]
-    fn start<O: 'static>(
-        self,
-        rule: Rule,
-        conclude: fn(Ending<T>) -> Result<O, Failure>,
-    ) -> Deferred<O> {
+    fn start<O: 'static>(self, rule: Rule, conclude: Conclude<T, O>) -> Deferred<O> {
         let (trigger, list) = Deferred::new();
         let count = self.members.len();
         let gathering = Rc::new(Gathering {
@@ -220,6 +217,7 @@ impl<T: 'static> DeferredList<T> {
             consume_errors: self.consume_errors,
             trigger: Cell::new(Some(trigger)),
             conclude,
+            made: Location::caller(),
             pending: RefCell::new(Vec::new()),
         });
         if count == 0 {
@@ -262,6 +260,9 @@ enum Ending<T> {
     Failure(Failure, usize),
 }
 
+/// What the end of a list, made at the place given, makes of it.
+type Conclude<T, O> = fn(Ending<T>, &'static Location<'static>) -> Result<O, Failure>;
+
 /// What the links on the members of a list share.
 struct Gathering<T: 'static, O: 'static> {
     results: RefCell<Vec<Option<Result<T, Failure>>>>,
@@ -269,7 +270,8 @@ struct Gathering<T: 'static, O: 'static> {
     rule: Rule,
     consume_errors: bool,
     trigger: Cell<Option<Trigger<O>>>,
-    conclude: fn(Ending<T>) -> Result<O, Failure>,
+    conclude: Conclude<T, O>,
+    made: &'static Location<'static>,
     /// The members that were pending, for cancelling.
     pending: RefCell<Vec<(usize, CancelHandle)>>,
 }
@@ -336,7 +338,7 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
         }
         self.pending.take();
         let others = self.results.take();
-        trigger.fire((self.conclude)(ending));
+        trigger.fire((self.conclude)(ending, self.made));
         others.into_iter().flatten().for_each(|result| self.discard(result));
     }
 
@@ -352,9 +354,14 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
 }
 
 /// All of them failed.
-fn group<T>(results: Vec<Result<T, Failure>>) -> Failure {
+fn group<T>(results: Vec<Result<T, Failure>>, made: &'static Location<'static>) -> Failure {
     let failures = results.into_iter().filter_map(Result::err).collect();
-    Failure::new(FailureGroup { failures })
+    Failure::made_at(FailureGroup { failures }, made)
+}
+
+/// One of them failed first.
+fn first(failure: Failure, index: usize, made: &'static Location<'static>) -> Failure {
+    Failure::made_at(FirstError { failure, index }, made)
 }
 
 /// Waits for all, and gives their values in order (Twisted's `gatherResults`).
@@ -412,9 +419,9 @@ pub fn gather_results<T: 'static>(
 #[track_caller]
 pub fn race<T: 'static>(members: impl IntoIterator<Item = Deferred<T>>) -> Deferred<(usize, T)> {
     let rule = Rule { on_value: true, on_failure: false, cancel_losers: true };
-    DeferredList::new(members).consume_errors().start(rule, |ending| match ending {
+    DeferredList::new(members).consume_errors().start(rule, |ending, made| match ending {
         Ending::Value(value, index) => Ok((index, value)),
-        Ending::All(results) => Err(group(results)),
+        Ending::All(results) => Err(group(results, made)),
         Ending::Failure(failure, _) => Err(failure),
     })
 }

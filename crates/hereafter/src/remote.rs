@@ -1,9 +1,8 @@
 //! Firing from another thread.
 
-use crate::errors::Abandoned;
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
-use crate::trigger::Trigger;
+use crate::trigger::{Trigger, abandoned};
 use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -26,7 +25,8 @@ thread_local! {
 /// A [`Trigger`] for another thread. Made by [`Trigger::remote`].
 ///
 /// Firing posts the result to the [`Mailbox`] of the deferred's own thread, and the callbacks run
-/// there. Dropped unfired, it fires with [`Abandoned`] in the same way. When that thread has ended,
+/// there. Dropped unfired, it fires with
+/// [`Abandoned`](crate::errors::Abandoned) in the same way. When that thread has ended,
 /// the result is dropped.
 ///
 /// # Examples
@@ -113,7 +113,7 @@ impl<T: Send + 'static> RemoteTrigger<T> {
 impl<T: Send + 'static> Drop for RemoteTrigger<T> {
     fn drop(&mut self) {
         if !self.fired {
-            self.post(Err(Failure::new(Abandoned { made: self.made })));
+            self.post(Err(abandoned(self.made)));
         }
     }
 }

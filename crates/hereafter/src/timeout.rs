@@ -6,6 +6,7 @@ use crate::errors::{CancelledError, TimeoutError};
 use crate::failure::Failure;
 use crate::report;
 use core::cell::Cell;
+use core::panic::Location;
 use core::time::Duration;
 use std::rc::Rc;
 
@@ -29,9 +30,10 @@ impl<T: 'static> Deferred<T> {
     /// ```
     #[track_caller]
     pub fn add_timeout(self, timeout: Duration, clock: &dyn Clock) -> Self {
+        let asked = Location::caller();
         self.add_timeout_with(timeout, clock, |failure, after| {
             failure.trap::<CancelledError>()?;
-            Err(TimeoutError { after }.into())
+            Err(Failure::made_at(TimeoutError { after }, asked))
         })
     }
 

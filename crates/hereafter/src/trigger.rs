@@ -6,6 +6,7 @@ use crate::errors::{Abandoned, AlreadyCalledError};
 use crate::failure::Failure;
 use crate::remote::RemoteTrigger;
 use core::fmt;
+use core::panic::Location;
 use hereafter_engine::Claim;
 use std::rc::Rc;
 
@@ -90,7 +91,7 @@ impl<T> Trigger<T> {
     }
 
     /// Where the deferred was made.
-    pub(crate) fn made(&self) -> &'static core::panic::Location<'static> {
+    pub(crate) fn made(&self) -> &'static Location<'static> {
         self.end.cell().made()
     }
 
@@ -169,11 +170,16 @@ pub(crate) fn abandon(cell: &CellRef) {
         return;
     }
     if cell.is_of_interest() {
-        let _ = cell.fire_failure(|| Failure::new(Abandoned { made: cell.made() }));
+        let _ = cell.fire_failure(|| abandoned(cell.made()));
     } else {
         // Nobody would see it: the cell goes with its canceller.
         let _ = cell.claim();
     }
+}
+
+/// The failure of a deferred, made at `made`, that nothing can fire any more.
+pub(crate) fn abandoned(made: &'static Location<'static>) -> Failure {
+    Failure::made_at(Abandoned { made }, made)
 }
 
 impl<T> fmt::Debug for Trigger<T> {
