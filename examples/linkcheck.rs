@@ -120,7 +120,7 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
         let robots =
             (!options.ignore_robots).then(|| Robots::new(fetcher.clone(), &options.user_agent));
         let progress = Progress::new(!options.quiet);
-        let crawl = Crawl::new(reactor, fetcher, robots, plan(&options)?, progress);
+        let crawl = Crawl::new(reactor, fetcher, robots.clone(), plan(&options)?, progress);
         let complete = match crawl.run().await {
             Ok(()) => true,
             Err(failure) => {
@@ -128,7 +128,11 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
                 false
             }
         };
-        Ok::<_, Failure>(crawl.report(complete))
+        let report = crawl.report(complete);
+        if let Some(robots) = robots {
+            robots.cancel();
+        }
+        Ok::<_, Failure>(report)
     })
 }
 

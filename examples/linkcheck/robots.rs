@@ -68,44 +68,50 @@ impl Robots {
         })
     }
 
+    /// Ends all reading. Whoever waits for its result may be cancelled without any effect on it.
+    pub(crate) fn cancel(&self) {
+        let all: Vec<_> = self.0.hosts.borrow().values().cloned().collect();
+        all.iter().for_each(Shared::cancel);
+    }
+
     fn load(&self, url: &Url) -> Deferred<Rules> {
         let this = self.clone();
         let mut address = url.clone();
         address.set_path("/robots.txt");
         address.set_query(None);
         let host = address.clone();
-        follow(self.0.fetcher.clone(), None, MAX_HOPS, address, Ask::Text).add_callback(
-            move |trip| -> Result<Rules, Failure> {
-                let rules = rules_of(trip, &this.0.user_agent)?;
-                if let Rules::Listed(robot) = &rules
-                    && let Some(delay) = robot.delay
-                    && let Ok(delay) = Duration::try_from_secs_f32(delay)
-                {
-                    this.0.fetcher.set_pause(&host, delay.min(LONGEST_DELAY));
-                }
-                Ok(rules)
-            },
-        )
+        follow(self.0.fetcher.clone(), None, MAX_HOPS, address, Ask::Text).map(move |trip| {
+            let rules = rules_of(trip, &this.0.user_agent);
+            if let Rules::Listed(robot) = &rules
+                && let Some(delay) = robot.delay
+                && let Ok(delay) = Duration::try_from_secs_f32(delay)
+            {
+                this.0.fetcher.set_pause(&host, delay.min(LONGEST_DELAY));
+            }
+            rules
+        })
     }
 }
 
-/// What the answer to `/robots.txt` means. Only a cancelled request has none.
-fn rules_of(trip: Trip, user_agent: &str) -> Result<Rules, Failure> {
+/// What the answer to `/robots.txt` means.
+fn rules_of(trip: Trip, user_agent: &str) -> Rules {
     let body = match trip.end {
         Ok((_, reply)) => reply.body.unwrap_or_default(),
         Err(failure) => {
-            let problem = failure.trap::<Problem>()?;
-            return Ok(match problem.status() {
-                Some(429 | 500..) => Rules::Unavailable(problem.to_string()),
-                _ => Rules::Everything,
-            });
+            return match failure.check::<Problem>() {
+                Some(problem) if !matches!(problem.status(), Some(429 | 500..)) => {
+                    Rules::Everything
+                }
+                // A server that is not well; or the reading was cancelled.
+                _ => Rules::Unavailable(failure.to_string()),
+            };
         }
     };
-    Ok(match Robot::new(user_agent, &body) {
+    match Robot::new(user_agent, &body) {
         Ok(robot) => Rules::Listed(Rc::new(robot)),
         // What is no robots.txt at all rules nothing out.
         Err(_) => Rules::Everything,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +128,7 @@ mod tests {
             body: Some(body.into()),
         };
         let end = end.map(|body| (url, reply(body))).map_err(Failure::from);
-        rules_of(Trip { hops: Vec::new(), end }, "hereafter-linkcheck").unwrap()
+        rules_of(Trip { hops: Vec::new(), end }, "hereafter-linkcheck")
     }
 
     fn allows(rules: &Rules, path: &str) -> bool {
