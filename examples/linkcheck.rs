@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `cli`, `problem`, `address`, `page` | plain code: options, what can be wrong, what a `href` means, what a page holds |
 //! | `docs`, `serve` | a site to check: the embedded documentation, or a folder |
-//! | `fetch` | one request as a chain of callbacks: semaphore, timeout, retries |
+//! | `retry`, `fetch` | one request as a chain of callbacks: semaphore, timeout, further attempts |
 //! | `follow`, `robots` | redirects as a coroutine; `robots.txt`, read once and shared |
 //! | `targets`, `crawl` | every address and its verdict; the queue and its workers |
 //! | `report`, `progress` | what is shown |
@@ -49,6 +49,8 @@ mod problem;
 mod progress;
 #[path = "linkcheck/report.rs"]
 mod report;
+#[path = "linkcheck/retry.rs"]
+mod retry;
 #[path = "linkcheck/robots.rs"]
 mod robots;
 #[path = "linkcheck/serve.rs"]
@@ -61,6 +63,7 @@ use crawl::{Crawl, Plan};
 use fetch::{Fetcher, Limits};
 use progress::Progress;
 use report::Report;
+use retry::Patience;
 use robots::Robots;
 
 fn main() -> ExitCode {
@@ -113,8 +116,7 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
             per_host: options.per_host,
             timeout: options.timeout,
             max_body: options.max_body,
-            retries: options.retries,
-            backoff: options.backoff,
+            patience: Patience { retries: options.retries, backoff: options.backoff },
         };
         let fetcher = Fetcher::new(reactor.clone(), limits, &options.user_agent)?;
         let robots =

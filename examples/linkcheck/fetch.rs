@@ -1,5 +1,5 @@
 //! One request, done with care: at most so many at once on a host, none longer than the timeout,
-//! no body larger than the limit, and another try where that may help.
+//! no body larger than the limit, and another attempt where that may help.
 //!
 //! Each of these is a link in a chain of callbacks around reqwest's future. Cancelling the chain
 //! cancels whatever it waits for at the time: a place in the semaphore's queue, the request itself
@@ -13,15 +13,12 @@ use std::time::{Duration, SystemTime};
 use hereafter::errors::TimeoutError;
 use hereafter::{Deferred, DeferredLock, DeferredSemaphore, Failure};
 use hereafter_reactor::Reactor;
-use hereafter_reactor::task::defer_later;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, Request, Response};
 use url::{Host, Url};
 
 use crate::problem::Problem;
-
-/// A server may ask for a longer pause before the next attempt than anyone wants to wait.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+use crate::retry::{Patience, retry};
 
 /// What is wanted of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,24 +50,7 @@ pub(crate) struct Limits {
     pub(crate) per_host: usize,
     pub(crate) timeout: Duration,
     pub(crate) max_body: u64,
-    pub(crate) retries: u32,
-    pub(crate) backoff: Duration,
-}
-
-impl Limits {
-    /// How long to wait before trying again what has failed `attempt + 1` times, if that makes
-    /// sense at all. Only what may well be different next time is tried again.
-    fn pause_before_retry(&self, attempt: u32, problem: &Problem) -> Option<Duration> {
-        if attempt >= self.retries {
-            return None;
-        }
-        let backoff = self.backoff.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_PAUSE);
-        match problem {
-            Problem::Lost | Problem::Status(429 | 500 | 502 | 503 | 504) => Some(backoff),
-            Problem::Busy { pause, .. } if *pause <= LONGEST_PAUSE => Some(backoff.max(*pause)),
-            _ => None,
-        }
-    }
+    pub(crate) patience: Patience,
 }
 
 /// Makes requests. A clone is another handle on the same one.
@@ -133,30 +113,24 @@ impl Fetcher {
     /// Asks for `url`. Fails with a [`Problem`]; an error status is one too.
     pub(crate) fn fetch(&self, url: Url, ask: Ask) -> Deferred<Reply> {
         if ask != Ask::Head {
-            return self.persist(Method::GET, url, ask, 0);
+            return self.persist(Method::GET, url, ask);
         }
         let this = self.clone();
-        self.persist(Method::HEAD, url.clone(), ask, 0).add_errback(move |failure| {
+        self.persist(Method::HEAD, url.clone(), ask).add_errback(move |failure| {
             match failure.check::<Problem>() {
                 // Not everyone knows HEAD, or grants it. Ask as a browser would.
-                Some(Problem::Status(403 | 405 | 501)) => this.persist(Method::GET, url, ask, 0),
+                Some(Problem::Status(403 | 405 | 501)) => this.persist(Method::GET, url, ask),
                 _ => Deferred::fail(failure),
             }
         })
     }
 
     /// Asks, and asks again after a pause where that may help. No permit is held meanwhile.
-    fn persist(&self, method: Method, url: Url, ask: Ask, attempt: u32) -> Deferred<Reply> {
+    fn persist(&self, method: Method, url: Url, ask: Ask) -> Deferred<Reply> {
+        let Inner { reactor, limits, .. } = &*self.0;
         let this = self.clone();
-        self.attempt(method.clone(), url.clone(), ask).add_errback(move |failure| {
-            let problem = failure.check::<Problem>();
-            let pause = problem.and_then(|it| this.0.limits.pause_before_retry(attempt, it));
-            match pause {
-                Some(pause) => defer_later(&this.0.reactor, pause, || ())
-                    .add_callback(move |()| this.persist(method, url, ask, attempt + 1)),
-                None => Deferred::fail(failure),
-            }
-        })
+        let attempt = move || this.attempt(method.clone(), url.clone(), ask);
+        retry(reactor.clone(), limits.patience, attempt)
     }
 
     /// Asks once, when it is our turn. The timeout runs from then on.
@@ -297,39 +271,6 @@ fn pause_asked_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limits() -> Limits {
-        Limits {
-            per_host: 1,
-            timeout: Duration::from_secs(1),
-            max_body: 1,
-            retries: 2,
-            backoff: Duration::from_millis(500),
-        }
-    }
-
-    #[test]
-    fn only_what_may_pass_is_tried_again_and_ever_later() {
-        let pause = |attempt, problem| limits().pause_before_retry(attempt, &problem);
-        assert_eq!(pause(0, Problem::Lost), Some(Duration::from_millis(500)));
-        assert_eq!(pause(1, Problem::Status(503)), Some(Duration::from_secs(1)));
-        assert_eq!(pause(2, Problem::Status(503)), None);
-        for lasting in [Problem::Status(404), Problem::Status(501), Problem::Refused, Problem::Dns]
-        {
-            assert_eq!(pause(0, lasting), None);
-        }
-    }
-
-    #[test]
-    fn retry_after_is_obeyed_within_reason() {
-        let pause = |seconds| {
-            let pause = Duration::from_secs(seconds);
-            limits().pause_before_retry(0, &Problem::Busy { status: 429, pause })
-        };
-        assert_eq!(pause(0), Some(Duration::from_millis(500)));
-        assert_eq!(pause(7), Some(Duration::from_secs(7)));
-        assert_eq!(pause(3600), None);
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -25,6 +25,8 @@ mod problem;
 mod progress;
 #[path = "../linkcheck/report.rs"]
 mod report;
+#[path = "../linkcheck/retry.rs"]
+mod retry;
 #[path = "../linkcheck/robots.rs"]
 mod robots;
 #[path = "../linkcheck/serve.rs"]
