@@ -1,0 +1,5 @@
+fn add(d: hereafter::Deferred<u32>, text: &str) {
+    let _d = d.map(|_| text.len());
+}
+
+fn main() {}
