@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use hereafter::{Deferred, Outcome, report};
+use hereafter::{Deferred, Outcome, maybe_deferred, report};
 
 /// The three phases of a [`SystemEvent`], in their order (Twisted's `"before"`, `"during"` and
 /// `"after"`).
@@ -67,8 +67,7 @@ impl Events {
         call: impl FnOnce() -> R + 'static,
     ) -> TriggerId {
         let id = TriggerId(self.added.replace(self.added.get() + 1));
-        // A chain is what makes a failure of a panic.
-        let call = || Deferred::succeed(()).add_callback(move |()| call()).map(drop);
+        let call = || maybe_deferred(call).map(drop);
         self.entries.borrow_mut().push(Entry { id, event, phase, call: Box::new(call) });
         id
     }

@@ -39,8 +39,8 @@ use tokio::sync::Notify;
 ///
 /// A reactor is gone with its last handle. Tokio's runtime is shut down at the end of `run`, or
 /// with the reactor if it has never run; what lives on it is dropped then, and a thread that blocks
-/// is not waited for any longer. Timed calls that are still to be made are not made; they are
-/// dropped with the reactor.
+/// is not waited for any longer. Timed calls that are left then are not made. They are dropped with
+/// the reactor, which one that holds a handle on it keeps in memory.
 ///
 /// # Examples
 ///
@@ -624,15 +624,17 @@ impl Reactor {
     /// ```
     pub fn fire_system_event(&self, event: SystemEvent) {
         let this = self.clone();
-        drop(self.0.events.before(event).map(move |()| this.go_on_firing(event)));
+        self.0.events.before(event).map(move |()| this.go_on_firing(event)).detach();
     }
 
     /// The phases during and after an event.
     fn go_on_firing(&self, event: SystemEvent) {
         let core = &*self.0;
-        match event {
-            SystemEvent::Startup if core.stage.get() != Stage::Fresh => self.started(),
-            SystemEvent::Shutdown if core.stage.get() != Stage::Fresh => {
+        match (event, core.stage.get()) {
+            (SystemEvent::Startup, Stage::Started) => self.started(),
+            // It was stopped before it had begun.
+            (SystemEvent::Startup, Stage::Stopping | Stage::Over) => return,
+            (SystemEvent::Shutdown, Stage::Started | Stage::Stopping) => {
                 core.stage.set(Stage::Stopping);
                 core.running.set(false);
                 core.events.fire(Phase::During, event);
@@ -668,13 +670,14 @@ impl Reactor {
         let patience =
             self.call_later(core.options.get().thread_patience, move || giving_up.cancel());
         let this = self.clone();
-        drop(gone.add_both(move |_| {
+        let ended = gone.add_both(move |_| {
             // It has been made, where it is what brought us here.
             let _ = patience.cancel();
             this.0.events.fire(Phase::After, SystemEvent::Shutdown);
             this.0.stage.set(Stage::Over);
             this.0.wake.wake();
-        }));
+        });
+        ended.detach();
     }
 
     /// The reactor as other threads see it: for `callFromThread`, and to stop it.

@@ -3,7 +3,7 @@
 use crate::reactor::{Reactor, ReactorNotRunning};
 use core::fmt;
 use hereafter::mailbox::Mailbox;
-use hereafter::{Deferred, Failure, Outcome};
+use hereafter::{Failure, Outcome, maybe_deferred};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -160,12 +160,13 @@ impl RemoteReactor {
             return Err(ReactorNotRunning.into());
         }
         self.call_from_thread(move || {
-            let outcome = Deferred::succeed(()).add_callback(move |()| call());
-            drop(outcome.add_both(move |result| {
+            let outcome = maybe_deferred(call);
+            let told = outcome.add_both(move |result| {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 drop(this.closed()); // whoever waits is waiting by now, and not about to
                 this.0.answered.notify_all();
-            }));
+            });
+            told.detach();
         });
         loop {
             if let Some(result) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -55,15 +55,14 @@ mod unix {
 
     impl Watch {
         pub(crate) fn new(reactor: &Reactor) -> io::Result<Self> {
+            let arrivals = SIGNALS.map(|number| (number, signal(SignalKind::from_raw(number))));
             let mut process = process();
             let process = match &mut *process {
                 Some(process) => process,
                 none => none.insert(Process::new()?),
             };
-            process.watching += 1;
-            let watch = Self(());
-            for number in SIGNALS {
-                let mut arrivals = signal(SignalKind::from_raw(number))?;
+            for (number, arrivals) in arrivals {
+                let mut arrivals = arrivals?;
                 let reactor = reactor.downgrade();
                 tokio::task::spawn_local(async move {
                     while arrivals.recv().await.is_some() {
@@ -71,8 +70,9 @@ mod unix {
                     }
                 });
             }
+            process.watching += 1;
             process.default.store(false, Ordering::SeqCst);
-            Ok(watch)
+            Ok(Self(()))
         }
     }
 

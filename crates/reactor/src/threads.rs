@@ -122,18 +122,23 @@ impl ThreadPool {
     fn staff(&self, state: &mut State) {
         self.0.changed.notify_all();
         let Some(runtime) = state.runtime.clone() else { return };
-        let wanted = (state.workers - state.idle + state.queue.len()).clamp(state.min, state.max);
-        while state.workers < wanted {
+        while state.workers < state.max
+            && (state.workers < state.min || state.queue.len() > state.idle)
+        {
             state.workers += 1;
+            // A new worker has its job from the start; it need not come back and find it dropped.
+            let job = if state.queue.len() > state.idle { state.queue.pop_front() } else { None };
             let pool = self.clone();
-            runtime.spawn_blocking(move || pool.work());
+            runtime.spawn_blocking(move || pool.work(job));
         }
     }
 
     /// What a worker does all day.
-    fn work(&self) {
-        while let Some(job) = self.next_job() {
-            report::guard("a call in a thread", job);
+    fn work(&self, first: Option<Job>) {
+        let mut job = first.or_else(|| self.next_job());
+        while let Some(call) = job {
+            report::guard("a call in a thread", call);
+            job = self.next_job();
         }
     }
 
@@ -197,19 +202,23 @@ impl ThreadPool {
     /// ```
     pub fn stats(&self) -> PoolStats {
         let state = self.state();
+        // These have work, and are about to find it.
+        let waking = state.idle.min(state.queue.len());
         PoolStats {
             min: state.min,
             max: state.max,
-            busy: state.workers - state.idle,
-            idle: state.idle,
-            queued: state.queue.len(),
+            busy: state.workers - state.idle + waking,
+            idle: state.idle - waking,
+            queued: state.queue.len() - waking,
         }
     }
 
     /// Ends the pool: drops what waits, and fires when the last thread is done with what it does.
     pub(crate) fn close(&self) -> Deferred<()> {
         let mut state = self.state();
-        let queue = core::mem::take(&mut state.queue);
+        // The first of them are for the idle workers, which have been woken for them.
+        let started = state.idle.min(state.queue.len());
+        let queue = state.queue.split_off(started);
         let runtime = state.runtime.take();
         let gone = if state.workers == 0 {
             Deferred::succeed(())

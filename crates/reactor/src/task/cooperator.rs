@@ -275,8 +275,8 @@ impl Cooperator {
             Some(next) if next.active() => Some(next),
             _ if self.0.tasks.borrow().is_empty() => None,
             _ => {
-                let mut turn = Turn(Some(self.clone()));
-                Some(self.0.clock.schedule(PAUSE, Box::new(move || turn.take())))
+                let this = self.clone();
+                Some(self.0.clock.schedule(PAUSE, Box::new(move || this.work())))
             }
         };
         self.0.next.set(next);
@@ -298,27 +298,6 @@ impl Cooperator {
         }
         self.0.working.set(false);
         self.schedule();
-    }
-}
-
-/// A turn that a cooperator waits for. If it never comes, because the clock has gone, that is told.
-struct Turn(Option<Cooperator>);
-
-impl Turn {
-    fn take(&mut self) {
-        if let Some(cooperator) = self.0.take() {
-            cooperator.work();
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(cooperator) = self.0.take()
-            && !cooperator.0.tasks.borrow().is_empty()
-        {
-            cooperator.stop();
-        }
     }
 }
 
@@ -519,7 +498,7 @@ impl CooperativeTask {
             Ok(Some(outcome)) => {
                 self.0.pauses.set(self.0.pauses.get() + 1);
                 let this = self.clone();
-                drop(outcome.add_both(move |result| this.stepped(result)));
+                outcome.add_both(move |result| this.stepped(result)).detach();
             }
         }
     }

@@ -4,7 +4,6 @@ use core::cell::Cell;
 use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall};
-use hereafter::errors::CancelledError;
 use hereafter::{Deferred, Failure, Outcome, Trigger};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -206,9 +205,13 @@ impl LoopingCall {
         }
         // The loop has the trigger, so the deferred must not hold the loop.
         let this = Rc::downgrade(&self.0);
-        let (trigger, done) = Deferred::with_canceller(move || {
-            this.upgrade().map(Self)?.cancelled();
-            None
+        let (trigger, done) = Deferred::new();
+        let done = done.on_cancel(move || {
+            if let Some(this) = this.upgrade().map(Self) {
+                this.0.running.set(false);
+                this.take_back();
+                drop(this.0.done.take());
+            }
         });
         inner.done.set(Some(trigger));
         inner.running.set(true);
@@ -222,14 +225,6 @@ impl LoopingCall {
             self.schedule();
         }
         done
-    }
-
-    fn cancelled(&self) {
-        self.0.running.set(false);
-        self.take_back();
-        if let Some(done) = self.0.done.take() {
-            done.errback(CancelledError);
-        }
     }
 
     /// Takes the next call back; whether there was one.
@@ -342,7 +337,7 @@ impl LoopingCall {
             count => self.call_function(count),
         };
         let this = self.clone();
-        drop(result.add_both(move |result| this.called(result)));
+        result.add_both(move |result| this.called(result)).detach();
     }
 
     fn call_function(&self, count: u64) -> Deferred<()> {

@@ -8,11 +8,8 @@ mod looping_call;
 mod react;
 
 use core::time::Duration;
-use hereafter::clock::{Clock, DelayedCall};
-use hereafter::errors::CancelledError;
-use hereafter::{Deferred, Outcome, Trigger};
-use std::cell::{Cell, OnceCell};
-use std::rc::Rc;
+use hereafter::clock::Clock;
+use hereafter::{Deferred, Outcome};
 
 pub use cooperator::{CooperativeTask, Cooperator, SchedulerError, coiterate, cooperate};
 pub use hereafter::clock::ManualClock;
@@ -47,41 +44,11 @@ pub fn defer_later<R: Outcome>(
     delay: Duration,
     call: impl FnOnce() -> R + 'static,
 ) -> Deferred<R::Value> {
-    let delayed: Rc<OnceCell<DelayedCall>> = Rc::default();
-    let to_cancel = delayed.clone();
-    let cancelled = Rc::new(Cell::new(false));
-    let cancelling = cancelled.clone();
-    let (trigger, later) = Deferred::with_canceller(move || {
-        cancelling.set(true);
-        // The waiting goes with the call, and fires the deferred.
-        let _ = to_cancel.get()?.cancel();
-        None
+    let (trigger, later) = Deferred::new();
+    let delayed = clock.schedule(delay, Box::new(move || trigger.callback(())));
+    let later = later.on_cancel(move || {
+        // It has not been made: that would have fired the deferred.
+        let _ = delayed.cancel();
     });
-    let waiting = Waiting { trigger: Some(trigger), cancelled };
-    let _ = delayed.set(clock.schedule(delay, Box::new(move || waiting.over())));
     later.add_callback(move |()| call())
-}
-
-/// What a timed call of [`defer_later`] has: dropped without having been called, it tells why.
-struct Waiting {
-    trigger: Option<Trigger<()>>,
-    cancelled: Rc<Cell<bool>>,
-}
-
-impl Waiting {
-    fn over(mut self) {
-        if let Some(trigger) = self.trigger.take() {
-            trigger.callback(());
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(trigger) = self.trigger.take()
-            && self.cancelled.get()
-        {
-            trigger.errback(CancelledError);
-        }
-    }
 }

@@ -3,9 +3,8 @@
 use crate::{Phase, Reactor, SystemEvent};
 use core::cell::Cell;
 use core::fmt;
-use hereafter::{Deferred, Failure, Outcome, report};
+use hereafter::{Failure, Outcome, maybe_deferred, report};
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -54,10 +53,9 @@ fn start<R: Outcome>(reactor: &Reactor, main: impl FnOnce(&Reactor) -> R, code: 
     reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move || {
         noted.set(true);
     });
-    let finished = catch_unwind(AssertUnwindSafe(|| main(reactor).into_deferred()))
-        .unwrap_or_else(|panic| Deferred::fail(Failure::from_panic(panic)));
+    let finished = maybe_deferred(|| main(reactor));
     let reactor = reactor.clone();
-    drop(finished.add_both(move |result| {
+    let ended = finished.add_both(move |result| {
         if let Err(failure) = result {
             fail(&code, failure);
         }
@@ -68,7 +66,8 @@ fn start<R: Outcome>(reactor: &Reactor, main: impl FnOnce(&Reactor) -> R, code: 
                 let _ = to_stop.stop();
             });
         }
-    }));
+    });
+    ended.detach();
 }
 
 fn fail(code: &Cell<u8>, failure: Failure) {
