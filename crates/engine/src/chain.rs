@@ -33,6 +33,15 @@ pub struct Chain {
 }
 
 /// What became of a try to fire; see [`Chain::claim`].
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_engine::{Chain, Claim};
+/// let chain = Chain::new();
+/// assert_eq!(chain.claim(), Claim::Mine);
+/// assert_eq!(chain.claim(), Claim::Taken);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// The chain had not fired; it has now, and the caller must put the result in place.
@@ -45,6 +54,14 @@ pub enum Claim {
 
 impl Chain {
     /// A chain that has not fired.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// assert!(!chain.is_fired());
+    /// ```
     #[inline]
     pub const fn new() -> Self {
         Self {
@@ -56,18 +73,44 @@ impl Chain {
     }
 
     /// Whether there has been a result (Twisted's `called`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// chain.claim();
+    /// assert!(chain.is_fired());
+    /// ```
     #[inline]
     pub fn is_fired(&self) -> bool {
         self.fired.get()
     }
 
     /// Whether a link of this chain is on the call stack right now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// assert!(!chain.is_running());
+    /// ```
     #[inline]
     pub fn is_running(&self) -> bool {
         self.running.get()
     }
 
     /// How often the chain is paused; waiting on another deferred counts as one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// chain.pause();
+    /// assert_eq!(chain.paused(), 1);
+    /// ```
     #[inline]
     pub fn paused(&self) -> u32 {
         self.paused.get()
@@ -76,6 +119,13 @@ impl Chain {
     /// Claims the one firing of this chain.
     ///
     /// Only the caller that gets [`Claim::Mine`] may put a result in place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::{Chain, Claim};
+    /// assert_eq!(Chain::new().claim(), Claim::Mine);
+    /// ```
     #[inline]
     pub fn claim(&self) -> Claim {
         if !self.fired.replace(true) {
@@ -95,6 +145,16 @@ impl Chain {
     /// # Panics
     ///
     /// When it is paused more than four thousand million times.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// chain.pause();
+    /// chain.pause();
+    /// assert_eq!(chain.paused(), 2);
+    /// ```
     #[inline]
     pub fn pause(&self) {
         self.paused.set(self.paused.get().checked_add(1).expect("paused too often"));

@@ -44,11 +44,37 @@ impl<H> Default for Graveyard<H> {
 
 impl<H> Graveyard<H> {
     /// An empty graveyard.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Graveyard;
+    /// thread_local! {
+    ///     static GRAVEYARD: Graveyard<String> = const { Graveyard::new() };
+    /// }
+    /// # GRAVEYARD.with(|graveyard| graveyard.bury(String::new(), drop));
+    /// ```
     pub const fn new() -> Self {
         Self { dead: RefCell::new(Vec::new()), digging: Cell::new(false) }
     }
 
     /// Takes `handle` apart with `dismantle`, now or, from inside another burial, right after it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Graveyard;
+    /// use std::cell::RefCell;
+    ///
+    /// let (graveyard, order) = (Graveyard::new(), RefCell::new(Vec::new()));
+    /// graveyard.bury(2, |number: u32| {
+    ///     order.borrow_mut().push(number);
+    ///     if let Some(next) = number.checked_sub(1) {
+    ///         graveyard.bury(next, |_| unreachable!("the outer burial takes it apart"));
+    ///     }
+    /// });
+    /// assert_eq!(*order.borrow(), [2, 1, 0]);
+    /// ```
     pub fn bury(&self, handle: H, dismantle: impl Fn(H)) {
         if self.digging.get() {
             self.dead.borrow_mut().push(handle);

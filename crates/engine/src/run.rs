@@ -7,6 +7,22 @@ use alloc::vec::Vec;
 /// Fires a chain: claims it, lets `put` put the result in place, and runs its links.
 ///
 /// `put` is called only for [`Claim::Mine`]. It must not call user code.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// let d = Tiny::default();
+/// d.add(|value| Outcome::Now(value.map(|n| n + 1)));
+/// let claim = fire::<Doors>(&d, || d.0.result.set(Some(Ok(41))));
+/// assert_eq!(claim, hereafter_engine::Claim::Mine);
+/// assert_eq!(d.look(), Some(Ok(42)));
+/// # }
+/// ```
 #[inline]
 pub fn fire<W: World>(handle: &W::Handle, put: impl FnOnce()) -> Claim {
     let claim = W::chain(handle).claim();
@@ -19,6 +35,24 @@ pub fn fire<W: World>(handle: &W::Handle, put: impl FnOnce()) -> Claim {
 }
 
 /// Takes one pause back, and runs the chain if that was the last and there is a result.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// let d = Tiny::default();
+/// d.0.chain.pause();
+/// d.fire(Ok(41));
+/// d.add(|value| Outcome::Now(value.map(|n| n + 1)));
+/// assert_eq!(d.look(), Some(Ok(41)));
+/// unpause::<Doors>(&d);
+/// assert_eq!(d.look(), Some(Ok(42)));
+/// # }
+/// ```
 pub fn unpause<W: World>(handle: &W::Handle) {
     let chain = W::chain(handle);
     if chain.lift() && chain.is_fired() {
@@ -34,6 +68,22 @@ pub fn unpause<W: World>(handle: &W::Handle) {
 /// The chains visited form a stack, not of frames but of handles: a chain that hands its result to
 /// another comes back to its own later links after that other has got as far as it can. One that
 /// has no later links is not kept, so a long line of waiters is gone through in constant memory.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// let d = Tiny::default();
+/// d.fire(Ok(41));
+/// d.0.links.borrow_mut().push_back(Box::new(|value| Outcome::Now(value.map(|n| n + 1))));
+/// run::<Doors>(&d); // which `Tiny::add` does
+/// assert_eq!(d.look(), Some(Ok(42)));
+/// # }
+/// ```
 #[inline]
 pub fn run<W: World>(handle: &W::Handle) {
     if W::chain(handle).is_running() {
@@ -134,6 +184,21 @@ fn take_or_wait<W: World>(handle: &W::Handle, chain: &Chain) -> bool {
 ///
 /// Looks down from `inner` and up from `outer` by turns; where either way ends, there is no
 /// cycle. A long line of waiters that grows at one end is thus never walked as a whole.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// use hereafter_engine::closes_cycle;
+/// let (outer, inner) = (Tiny::default(), Tiny::default());
+/// assert!(closes_cycle::<Doors>(&outer, &outer));
+/// assert!(!closes_cycle::<Doors>(&outer, &inner));
+/// # }
+/// ```
 pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
     if W::same(outer, inner) {
         return true;
@@ -155,6 +220,23 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 /// One that has fired and waits on nothing stays as it is. One that has not fired calls its
 /// canceller; if that did not fire it, it fires with the world's "cancelled" failure. Where there
 /// was no canceller, one later firing is swallowed, since whoever would fire it cannot know.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// let (outer, inner) = (Tiny::default(), Tiny::default());
+/// let awaited = inner.clone();
+/// outer.add(move |_| Outcome::Later(awaited));
+/// outer.fire(Ok(1));
+/// cancel::<Doors>(&outer); // reaches the inner one, whose failure travels outwards
+/// assert_eq!(outer.look(), Some(Err("cancelled".to_owned())));
+/// # }
+/// ```
 pub fn cancel<W: World>(handle: &W::Handle) {
     let mut innermost = handle.clone();
     // A world that lets cycles be has nothing to cancel in them: Brent's way to notice one.

@@ -38,6 +38,26 @@ pub enum Cancelling {
 /// * No borrow, lock or other scope is alive while user code runs, and handles are not invalidated
 ///   by it.
 /// * No method unwinds: a panic or exception of user code is turned into the world's failure.
+///
+/// # Examples
+///
+/// A whole world, and a deferred in it that waits for another:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+#[doc = include_str!("doc/tiny.rs")]
+///
+/// fn main() {
+///     let (outer, inner) = (Tiny::default(), Tiny::default());
+///     let awaited = inner.clone();
+///     outer.add(move |_| Outcome::Later(awaited));
+///     outer.add(|value| Outcome::Now(value.map(|n| n + 1)));
+///     outer.fire(Ok(0));
+///     assert_eq!(outer.look(), None); // it waits
+///     inner.fire(Ok(41));
+///     assert_eq!(outer.look(), Some(Ok(42)));
+/// }
+/// ```
 pub trait World: Sized {
     /// A shared, counted reference to one deferred.
     type Handle: Clone;

@@ -32,9 +32,27 @@ use std::rc::{Rc, Weak};
 /// ```
 pub trait Clock {
     /// The time, since some beginning (Twisted's `seconds`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::{Clock, ManualClock};
+    /// assert_eq!(ManualClock::new().now().as_secs(), 0);
+    /// ```
     fn now(&self) -> Duration;
 
     /// Calls `call` once, `delay` from now. As [`call_later`](Clock::call_later), for `dyn Clock`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::{Clock, ManualClock};
+    /// use std::time::Duration;
+    /// fn say_later(clock: &dyn Clock) {
+    ///     clock.schedule(Duration::from_secs(1), Box::new(|| println!("later")));
+    /// }
+    /// say_later(&ManualClock::new());
+    /// ```
     fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> DelayedCall;
 
     /// Calls `call` once, `delay` from now, and gives the call back so that it can be cancelled or
@@ -96,6 +114,17 @@ enum CallState {
 
 /// Why a [`DelayedCall`] can no longer be changed (Twisted's `AlreadyCalled` and
 /// `AlreadyCancelled`).
+///
+/// # Examples
+///
+/// ```
+/// use hereafter::clock::{Clock, DelayedCallError, ManualClock};
+/// use std::time::Duration;
+/// let clock = ManualClock::new();
+/// let call = clock.call_later(Duration::ZERO, || ());
+/// clock.advance(Duration::ZERO);
+/// assert_eq!(call.cancel(), Err(DelayedCallError::AlreadyCalled));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DelayedCallError {
     /// The call has been made.
@@ -298,6 +327,15 @@ impl Drop for Queue {
 
 impl Timers {
     /// An empty queue for a clock that shows `now`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::from_secs(5));
+    /// assert_eq!(timers.now().as_secs(), 5);
+    /// ```
     pub fn new(now: impl Fn() -> Duration + 'static) -> Self {
         Self(Rc::new(Queue {
             now: Box::new(now),
@@ -308,11 +346,30 @@ impl Timers {
     }
 
     /// The clock's time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// assert!(timers.now().is_zero());
+    /// ```
     pub fn now(&self) -> Duration {
         (self.0.now)()
     }
 
     /// Queues a call: what [`Clock::schedule`] asks for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// let call = timers.schedule(Duration::from_secs(1), Box::new(|| ()));
+    /// assert!(call.active());
+    /// ```
     pub fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> DelayedCall {
         let call = Rc::new(Call {
             timers: Rc::downgrade(&self.0),
@@ -326,31 +383,89 @@ impl Timers {
 
     /// Has `notify` called whenever a call is queued before all others, so that a sleeping clock
     /// can wake earlier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// timers.on_earlier(|| println!("wake up"));
+    /// timers.schedule(Duration::from_secs(1), Box::new(|| ())); // prints
+    /// ```
     pub fn on_earlier(&self, notify: impl Fn() + 'static) {
         *self.0.on_earlier.borrow_mut() = Some(Rc::new(notify));
     }
 
     /// When the next call is due.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// timers.schedule(Duration::from_secs(1), Box::new(|| ()));
+    /// assert_eq!(timers.next(), Some(Duration::from_secs(1)));
+    /// ```
     pub fn next(&self) -> Option<Duration> {
         self.0.calls.borrow().first_key_value().map(|((time, _), _)| *time)
     }
 
     /// How many calls wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// assert_eq!(timers.len(), 0);
+    /// ```
     pub fn len(&self) -> usize {
         self.0.calls.borrow().len()
     }
 
     /// Whether no call waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// assert!(timers.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The calls that wait, in their order (Twisted's `getDelayedCalls`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// timers.schedule(Duration::from_secs(1), Box::new(|| ()));
+    /// assert_eq!(timers.delayed_calls()[0].time().as_secs(), 1);
+    /// ```
     pub fn delayed_calls(&self) -> Vec<DelayedCall> {
         self.0.calls.borrow().values().cloned().map(DelayedCall).collect()
     }
 
     /// How many calls have been asked for so far: a bound for [`run_one`](Timers::run_one).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// timers.schedule(Duration::ZERO, Box::new(|| ()));
+    /// assert_eq!(timers.asked(), 1);
+    /// ```
     pub fn asked(&self) -> u64 {
         self.0.asked.get()
     }
@@ -361,6 +476,18 @@ impl Timers {
     /// # Panics
     ///
     /// When the call does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// timers.schedule(Duration::ZERO, Box::new(|| ()));
+    /// let bound = timers.asked();
+    /// assert!(timers.run_one(Duration::ZERO, bound));
+    /// assert!(!timers.run_one(Duration::ZERO, bound));
+    /// ```
     pub fn run_one(&self, now: Duration, bound: u64) -> bool {
         let due = {
             let mut calls = self.0.calls.borrow_mut();

@@ -210,7 +210,11 @@ impl<T: 'static> Deferred<T> {
 
     /// Adds a link; the four public ways to add end here.
     #[inline]
-    fn add<L: Link<T>>(self, link: L, added: &'static Location<'static>) -> Deferred<L::Out> {
+    pub(crate) fn add<L: Link<T>>(
+        self,
+        link: L,
+        added: &'static Location<'static>,
+    ) -> Deferred<L::Out> {
         match self.into_repr() {
             Repr::Ready(result) => run_now(link, result, added),
             Repr::Pending(out) => {

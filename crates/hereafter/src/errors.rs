@@ -111,6 +111,16 @@ pub struct Abandoned {
 
 impl Abandoned {
     /// Where the deferred was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::{Deferred, errors::Abandoned};
+    /// let (trigger, d) = Deferred::<u32>::new();
+    /// drop(trigger);
+    /// let failure = d.take_result().unwrap().unwrap_err();
+    /// assert!(failure.check::<Abandoned>().unwrap().made().line() > 0);
+    /// ```
     pub fn made(&self) -> &'static Location<'static> {
         self.made
     }
@@ -146,6 +156,16 @@ pub struct CycleError {
 
 impl CycleError {
     /// Where the deferred was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::errors::CycleError;
+    /// fn tell(error: &CycleError) {
+    ///     eprintln!("look at {}", error.made());
+    /// }
+    /// # let _ = tell;
+    /// ```
     pub fn made(&self) -> &'static Location<'static> {
         self.made
     }
@@ -248,11 +268,29 @@ impl Panicked {
     }
 
     /// What the panic said.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # std::panic::set_hook(Box::new(|_| {}));
+    /// use hereafter::{errors::Panicked, execute};
+    /// let failure = execute(|| -> u32 { panic!("oh no") }).take_result().unwrap().unwrap_err();
+    /// assert_eq!(failure.check::<Panicked>().unwrap().message(), "oh no");
+    /// ```
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// What the panic carried, for [`std::panic::resume_unwind`]; once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # std::panic::set_hook(Box::new(|_| {}));
+    /// use hereafter::{errors::Panicked, execute};
+    /// let failure = execute(|| -> u32 { panic!("oh no") }).take_result().unwrap().unwrap_err();
+    /// assert!(failure.check::<Panicked>().unwrap().take_payload().is_some());
+    /// ```
     pub fn take_payload(&self) -> Option<Box<dyn core::any::Any + Send>> {
         self.payload.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

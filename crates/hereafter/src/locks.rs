@@ -2,10 +2,12 @@
 
 use crate::calls::maybe_deferred;
 use crate::deferred::Deferred;
+use crate::links::Both;
 use crate::outcome::Outcome;
 use crate::waiters::Waiters;
 use core::cell::Cell;
 use core::fmt;
+use core::panic::Location;
 use std::rc::Rc;
 
 /// So many may go on at once; the others wait in a row.
@@ -76,11 +78,13 @@ fn run<R: Outcome>(
     tokens: &Rc<Tokens>,
     function: impl FnOnce() -> R + 'static,
 ) -> Deferred<R::Value> {
-    tokens.acquire().add_callback(|token| {
-        maybe_deferred(function).add_both(move |result| {
+    let asked = Location::caller();
+    tokens.acquire().add_callback(move |token| {
+        let release = move |result| {
             drop(token);
             result
-        })
+        };
+        maybe_deferred(function).add(Both(release), asked)
     })
 }
 

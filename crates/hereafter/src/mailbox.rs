@@ -86,6 +86,14 @@ impl Mailbox {
     /// # Panics
     ///
     /// While the thread is being torn down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::mailbox::Mailbox;
+    /// let mailbox = Mailbox::current();
+    /// assert_eq!(mailbox.run_pending(), 0);
+    /// ```
     pub fn current() -> Self {
         MAILBOX.with(|owner| owner.0.get_or_init(Self::new).clone())
     }
@@ -112,6 +120,15 @@ impl Mailbox {
     /// Has `call` called by the owner thread, after what was posted before.
     ///
     /// Returns at once, from any thread. When the owner thread has ended, `call` is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::mailbox::Mailbox;
+    /// let mailbox = Mailbox::current();
+    /// mailbox.post(|| println!("printed by run_pending"));
+    /// assert_eq!(mailbox.run_pending(), 1);
+    /// ```
     pub fn post(&self, call: impl FnOnce() + Send + 'static) {
         // A call may be dropped on this thread; it is `Send`.
         drop(self.deliver(Letter::Call(Box::new(call))));
@@ -142,6 +159,14 @@ impl Mailbox {
     /// Sets what is called, on the posting thread, whenever something arrives; `None` for nothing.
     ///
     /// A reactor uses it to be woken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::mailbox::Mailbox;
+    /// use std::sync::Arc;
+    /// Mailbox::current().set_notify(Some(Arc::new(|| println!("there is post"))));
+    /// ```
     pub fn set_notify(&self, notify: Option<Arc<dyn Fn() + Send + Sync>>) {
         self.state().notify = notify;
     }
@@ -153,6 +178,16 @@ impl Mailbox {
     /// # Panics
     ///
     /// When called on a thread that does not own this mailbox.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::mailbox::Mailbox;
+    /// let mailbox = Mailbox::current();
+    /// mailbox.post(|| ());
+    /// mailbox.post(|| ());
+    /// assert_eq!(mailbox.run_pending(), 2);
+    /// ```
     #[track_caller]
     pub fn run_pending(&self) -> usize {
         assert!(self.is_of_this_thread(), "a mailbox is emptied by the thread that owns it");
@@ -172,6 +207,16 @@ impl Mailbox {
     /// # Panics
     ///
     /// When called on a thread that does not own this mailbox.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::mailbox::Mailbox;
+    /// let mailbox = Mailbox::current();
+    /// let remote = mailbox.clone();
+    /// std::thread::spawn(move || remote.post(|| ()));
+    /// assert_eq!(mailbox.wait(), 1);
+    /// ```
     #[track_caller]
     pub fn wait(&self) -> usize {
         let mut state = self.state();

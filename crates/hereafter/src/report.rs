@@ -98,6 +98,13 @@ pub fn collect() -> Collector {
 /// Keeps the reports of a thread; see [`collect`].
 ///
 /// Reports that were not taken when it is dropped are lost.
+///
+/// # Examples
+///
+/// ```
+/// let collector = hereafter::report::collect();
+/// assert!(collector.take().is_empty());
+/// ```
 #[derive(Debug)]
 pub struct Collector {
     reports: Rc<RefCell<Vec<Report>>>,
