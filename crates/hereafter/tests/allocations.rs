@@ -74,13 +74,13 @@ fn leaves_nothing(work: impl Fn()) {
 
 #[test]
 fn a_pending_deferred_with_three_small_callbacks_is_one_allocation() {
-    let (a, b, c) = (1_usize, 2_usize, 3_usize);
+    let (one, two, three) = (1_usize, 2_usize, 3_usize);
     let (allocations, (trigger, d)) = allocations_of(|| {
         let (trigger, d) = Deferred::<usize>::new();
         let d = d
-            .map(move |n| n + a + b)
-            .add_callback(move |n| Ok(n + b + c))
-            .add_both(move |result| result.map(|n| n + c + a));
+            .map(move |n| n + one + two)
+            .add_callback(move |n| Ok(n + two + three))
+            .add_both(move |result| result.map(|n| n + three + one));
         (trigger, d)
     });
     assert_eq!(allocations, 1);
