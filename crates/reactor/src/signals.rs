@@ -40,9 +40,10 @@ mod unix {
 
     impl Process {
         fn new() -> io::Result<Self> {
-            let default = Arc::new(AtomicBool::new(false));
+            // Until a watch is complete.
+            let default = Arc::new(AtomicBool::new(true));
             for number in SIGNALS {
-                // In this order: the first signal finds the flag unset, and sets it.
+                // In this order: the first signal of a watch finds the flag unset, and sets it.
                 flag::register_conditional_default(number, default.clone())?;
                 flag::register(number, default.clone())?;
             }
@@ -55,14 +56,15 @@ mod unix {
 
     impl Watch {
         pub(crate) fn new(reactor: &Reactor) -> io::Result<Self> {
-            let arrivals = SIGNALS.map(|number| (number, signal(SignalKind::from_raw(number))));
             let mut process = process();
             let process = match &mut *process {
                 Some(process) => process,
                 none => none.insert(Process::new()?),
             };
-            for (number, arrivals) in arrivals {
-                let mut arrivals = arrivals?;
+            for number in SIGNALS {
+                // After what `Process` has set up: a signal is told to tokio last, or the reactor
+                // could have stopped, and the default be back, before the flag was looked at.
+                let mut arrivals = signal(SignalKind::from_raw(number))?;
                 let reactor = reactor.downgrade();
                 tokio::task::spawn_local(async move {
                     while arrivals.recv().await.is_some() {

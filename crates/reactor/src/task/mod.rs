@@ -1,4 +1,4 @@
-//! Helpers on a [`Clock`](hereafter::clock::Clock): calling later, again and again, and in small
+//! Helpers on a [`Clock`]: calling later, again and again, and in small
 //! steps (Twisted's `twisted.internet.task`).
 //!
 //! Twisted's `task.Clock`, the clock for tests, is [`ManualClock`] here.
