@@ -30,3 +30,8 @@ chapters! {
     unhandled_errors: "14-unhandled-errors-and-debugging.md";
     from_twisted: "15-from-twisted.md";
 }
+
+/// The project's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub mod readme {}

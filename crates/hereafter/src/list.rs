@@ -2,7 +2,7 @@
 
 use crate::cell::Canceller;
 use crate::deferred::{CancelHandle, Deferred, Repr};
-use crate::errors::{FailureGroup, FirstError};
+use crate::errors::{CancelledError, FailureGroup, FirstError};
 use crate::failure::Failure;
 use crate::report;
 use crate::trigger::Trigger;
@@ -218,6 +218,7 @@ impl<T: 'static> DeferredList<T> {
             trigger: Cell::new(Some(trigger)),
             conclude,
             made: Location::caller(),
+            cancelled: Cell::new(false),
             pending: RefCell::new(Vec::new()),
         });
         if count == 0 {
@@ -272,6 +273,8 @@ struct Gathering<T: 'static, O: 'static> {
     trigger: Cell<Option<Trigger<O>>>,
     conclude: Conclude<T, O>,
     made: &'static Location<'static>,
+    /// The members have been cancelled from here.
+    cancelled: Cell<bool>,
     /// The members that were pending, for cancelling.
     pending: RefCell<Vec<(usize, CancelHandle)>>,
 }
@@ -304,7 +307,10 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
 
     /// Nobody will see this result.
     fn discard(&self, result: Result<T, Failure>) {
-        if let (Err(failure), false) = (result, self.consume_errors) {
+        let Err(failure) = result else { return };
+        // What our own cancel has led to is no news.
+        let asked_for = self.cancelled.get() && failure.is::<CancelledError>();
+        if !self.consume_errors && !asked_for {
             report::failure("Unhandled error in Deferred", failure);
         }
     }
@@ -344,6 +350,7 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
 
     /// Cancels the members, save one.
     fn cancel(&self, except: Option<usize>) {
+        self.cancelled.set(true);
         let pending = self.pending.borrow().clone();
         for (index, handle) in pending {
             if Some(index) != except {
@@ -367,7 +374,9 @@ fn first(failure: Failure, index: usize, made: &'static Location<'static>) -> Fa
 /// Waits for all, and gives their values in order (Twisted's `gatherResults`).
 ///
 /// As soon as one fails it fails, with a [`FirstError`]. Failures of others that come later are
-/// reported; see [`DeferredList`] for a way to drop them. Cancelling it cancels every member.
+/// reported; see [`DeferredList`] for a way to drop them. Cancelling it cancels every member, and
+/// it then ends as they do: as a rule with the [`FirstError`] of a
+/// [`CancelledError`], and without a word on those of the others.
 ///
 /// # Examples
 ///

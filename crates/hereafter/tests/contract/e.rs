@@ -300,7 +300,7 @@ fn e3_cancelling_gather_results_cancels_all_and_is_a_first_error() {
     assert_eq!(log.take(), "1, 2, 3");
     let failure = failure(d);
     assert!(failure.check::<FirstError>().unwrap().failure.is::<CancelledError>());
-    drop(collector);
+    assert!(collector.take().is_empty(), "the cancel of the others was asked for");
 }
 
 #[test]
