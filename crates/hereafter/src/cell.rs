@@ -22,6 +22,8 @@ pub(crate) struct Head {
     cancel_handles: Cell<u32>,
     /// Its canceller is being called.
     cancelling: Cell<bool>,
+    /// A deferred has woken the coroutine that will fill it, since that was polled.
+    resumed: Cell<bool>,
     /// Where it was made.
     made: &'static Location<'static>,
     /// Stacks, in debug mode only.
@@ -47,6 +49,7 @@ impl Head {
             canceller: Cell::new(None),
             cancel_handles: Cell::new(0),
             cancelling: Cell::new(false),
+            resumed: Cell::new(false),
             made,
             stacks: Cell::new(debug::stacks_of_creation()),
         }
@@ -125,6 +128,14 @@ impl CellRef {
     /// what the cancel asks for.
     pub(crate) fn is_cancelling(&self) -> bool {
         self.0.head.cancelling.get()
+    }
+
+    pub(crate) fn note_resumed(&self, resumed: bool) {
+        self.0.head.resumed.set(resumed);
+    }
+
+    pub(crate) fn was_resumed(&self) -> bool {
+        self.0.head.resumed.get()
     }
 
     /// Whether anybody would notice that it fires.
@@ -261,7 +272,8 @@ impl World for Native {
 
     #[inline]
     fn has_result(cell: &CellRef) -> bool {
-        cell.body().is_full()
+        // One with links is being run further up the stack: its final result is still to come.
+        cell.body().is_full() && !cell.body().has_links()
     }
 
     #[inline]
@@ -342,7 +354,7 @@ impl World for Native {
             }
             Some(Canceller::Coroutine(task)) => {
                 cell.0.head.cancelling.set(true);
-                driver::run_here(|| drop(task));
+                driver::cancel(task);
                 cell.0.head.cancelling.set(false);
             }
             Some(Canceller::Members(cancel)) => {
@@ -372,8 +384,12 @@ fn hand_on(cell: &CellRef) -> Step<CellRef> {
         Handed::Fired(target) => Step::Fired(target),
         // A failure that is refused is reported when this chain is left.
         Handed::Refused => Step::Ran,
-        Handed::Wake(waker) => match driver::run_all(|| waker.wake()) {
-            Some(finished) => Step::Fired(finished),
+        Handed::Wake(waker, coroutine) => match driver::wake(waker, coroutine) {
+            Some(finished) => {
+                // The loop goes on there. The task may have ended without taking our result.
+                Native::settled(cell);
+                Step::Fired(finished)
+            }
             None => Step::Ran,
         },
     }

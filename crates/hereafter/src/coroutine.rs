@@ -95,9 +95,11 @@ impl<T: 'static> Deferred<T> {
             .await;
             finish(trigger, result);
         };
-        let (woken, task) = LocalTask::spawn(task, move |task| driver::schedule(&home, task));
+        let (woken, task) = LocalTask::spawn(task, move |task, while_running| {
+            driver::schedule(&home, task, while_running);
+        });
         out.cell().set_canceller(Canceller::Coroutine(task));
-        driver::run_here(|| woken.run());
+        driver::run(woken);
         match out.take() {
             Some(result) => Self::ready(result),
             None => Self::pending(out),
@@ -112,8 +114,9 @@ impl<T: 'static> Deferred<T> {
     ///
     /// # Cancelling
     ///
-    /// [`cancel`](Deferred::cancel) drops the future at once, and the result is
-    /// [`CancelledError`](crate::errors::CancelledError).
+    /// The result is [`CancelledError`](crate::errors::CancelledError) at once, and
+    /// [`cancel`](Deferred::cancel) drops the future before it returns; one that has been woken
+    /// already is dropped when its turn comes.
     ///
     /// # Examples
     ///

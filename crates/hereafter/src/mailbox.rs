@@ -196,7 +196,7 @@ impl Mailbox {
         for letter in letters {
             match letter {
                 Letter::Call(call) => crate::report::guard("a call posted to a mailbox", call),
-                Letter::Task(task) => driver::run_here(|| task.run()),
+                Letter::Task(task) => driver::run(task),
             }
         }
         count

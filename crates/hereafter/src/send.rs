@@ -2,6 +2,7 @@
 
 use crate::deferred::Deferred;
 use crate::failure::Failure;
+use crate::report;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A future of a deferred's result for any thread; made by [`Deferred::into_send`].
 ///
 /// The deferred stays on its own thread; this only gets its result. Dropping it lets the deferred
-/// go on: its value is dropped then, and its failure reported.
+/// go on: its value is dropped then, and its failure reported, on whichever thread comes last.
 pub struct SendDeferred<T: Send + 'static>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
@@ -19,6 +20,15 @@ struct State<T> {
     waker: Option<Waker>,
     /// The result was handed out.
     taken: bool,
+}
+
+impl<T> Drop for State<T> {
+    /// On whichever of the two threads comes last.
+    fn drop(&mut self) {
+        if let Some(Err(failure)) = self.result.take() {
+            report::failure("Unhandled error in Deferred", failure);
+        }
+    }
 }
 
 impl<T: Send + 'static> Deferred<T> {

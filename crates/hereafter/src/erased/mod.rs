@@ -71,8 +71,9 @@ pub(crate) enum Handed {
     Fired(CellRef),
     /// Who waited cannot take it any more: a value was dropped, a failure stays.
     Refused,
-    /// This task is to be woken, and takes the result itself.
-    Wake(Waker),
+    /// This task is to be woken, and takes the result itself. If it is a coroutine, it will fill
+    /// that cell.
+    Wake(Waker, Option<CellRef>),
 }
 
 /// What a cell holds without types: its result, its links, and its place among other cells.
@@ -290,7 +291,7 @@ impl CellRef {
     pub(crate) fn hand_on(&self, claim: impl FnOnce(&CellRef) -> bool) -> Handed {
         match self.body().waiter.take() {
             Waiter::Nobody => Handed::ToNobody,
-            Waiter::Wake(waker, _) => Handed::Wake(waker),
+            Waiter::Wake(waker, coroutine) => Handed::Wake(waker, coroutine),
             Waiter::Resume(outer) if self.resume(&outer) => Handed::Resumed(outer),
             Waiter::Fire(target) if claim(&target) && self.fill(&target) => Handed::Fired(target),
             Waiter::Resume(_) | Waiter::Fire(_) => {

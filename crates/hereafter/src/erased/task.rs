@@ -4,7 +4,7 @@
 //! future, which the aliasing rules that Miri checks by default do not allow for a future that
 //! refers to itself; so the look is here, at the task.
 
-use async_task::{Runnable, Task};
+use async_task::{Runnable, ScheduleInfo, Task, WithInfo};
 use core::cell::Cell;
 use core::future::Future;
 use core::mem::ManuallyDrop;
@@ -36,14 +36,16 @@ pub(crate) struct LocalTask {
 }
 
 impl LocalTask {
-    /// Makes a task of a future. `schedule` is given it whenever it is woken, on any thread; the
-    /// first time it is given back here.
+    /// Makes a task of a future. `schedule` is given it whenever it is woken, on any thread, and
+    /// whether that was while it was polled; the first time it is given back here.
     pub(crate) fn spawn(
         future: impl Future<Output = ()> + 'static,
-        schedule: impl Fn(LocalTask) + Send + Sync + 'static,
+        schedule: impl Fn(LocalTask, bool) + Send + Sync + 'static,
     ) -> (Self, Task<()>) {
         let thread = ThreadNumber::current();
-        let schedule = move |task| schedule(Self { task: ManuallyDrop::new(task), thread });
+        let schedule = WithInfo(move |task, info: ScheduleInfo| {
+            schedule(Self { task: ManuallyDrop::new(task), thread }, info.woken_while_running);
+        });
         // SAFETY: the future is `'static`, and `schedule` is `'static`, `Send` and `Sync`. The
         // future need not be `Send`, because every `Runnable` of it lies in a `LocalTask`, which
         // touches it on this thread alone, and leaks it elsewhere. The `Task` is not `Send`, since

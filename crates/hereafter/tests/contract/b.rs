@@ -265,12 +265,30 @@ fn b3_a_million_that_never_fire_are_freed_in_constant_stack() {
 }
 
 #[test]
-fn b3_a_million_links_that_never_run_are_freed_in_constant_stack() {
-    // Each deferred lies in a callback of the one before, and nothing was fired at all.
+fn b3_a_million_in_one_anothers_values_are_freed_in_constant_stack() {
+    struct Nest(
+        #[allow(dead_code, reason = "it is there to be dropped")] Option<Deferred<Box<Nest>>>,
+    );
     let count = many(1_000_000);
     with_small_stack(move || {
+        let mut nest = Nest(None);
+        for _ in 0..count {
+            let (trigger, d) = Deferred::new();
+            trigger.callback(Box::new(nest));
+            nest = Nest(Some(d));
+        }
+        drop(nest);
+    });
+}
+
+#[test]
+fn b3_a_million_in_one_anothers_links_are_freed_in_constant_stack() {
+    let count = many(1_000_000);
+    with_small_stack(move || {
+        let collector = report::collect();
         let drops = Drops::new();
-        let (mut last, mut d) = Deferred::<()>::new();
+        let (trigger, mut d) = Deferred::<()>::new();
+        let mut triggers = vec![trigger];
         for _ in 0..count {
             let (trigger, outer) = Deferred::<()>::new();
             let token = drops.token();
@@ -278,11 +296,13 @@ fn b3_a_million_links_that_never_run_are_freed_in_constant_stack() {
                 token.hold();
                 d
             });
-            // The trigger before goes unfired.
-            std::mem::forget(std::mem::replace(&mut last, trigger));
+            triggers.push(trigger);
         }
-        std::mem::forget(last);
         drop(d);
+        drop(triggers.pop());
+        drop(collector.take());
+        assert_eq!(drops.alive(), 0, "each was given up with the one that held it");
+        drop(triggers);
     });
 }
 
@@ -514,6 +534,56 @@ fn b5_a_cycle_error_says_where_and_an_errback_may_recover() {
     }));
     trigger.callback(1);
     assert_eq!(seen.take(), line);
+}
+
+#[test]
+fn b5_a_cycle_through_chain_to_fails() {
+    // The first fires the second by `chain_to`, and waits on it.
+    let collector = report::collect();
+    let stash = Stash::<Deferred<u32>>::new();
+    let (trigger, first) = Deferred::<u32>::new();
+    let (target, second) = Deferred::<u32>::new();
+    let (reach, drops) = (stash.clone(), Drops::new());
+    let token = drops.token();
+    stash.put(second);
+    first
+        .add_callback(move |_| {
+            token.hold();
+            reach.take()
+        })
+        .map(|n| n + 1)
+        .chain_to(target);
+    trigger.callback(1);
+    assert_eq!(drops.alive(), 0);
+    assert!(collector.take().iter().any(|report| report.failure.is::<CycleError>()));
+}
+
+#[test]
+fn b5_a_cycle_through_a_coroutine_fails() {
+    // The coroutine awaits a deferred whose callback gives back the coroutine's own.
+    let collector = report::collect();
+    let stash = Stash::<Deferred<u32>>::new();
+    let (trigger, d) = Deferred::<u32>::new();
+    let reach = stash.clone();
+    let d = d.add_callback(move |_| reach.take());
+    stash.put(Deferred::from_coroutine(d));
+    trigger.callback(1);
+    assert!(collector.take().iter().any(|report| report.failure.is::<CycleError>()));
+}
+
+#[test]
+fn b5_two_coroutines_that_await_one_another_get_an_err() {
+    let stash = Stash::<Deferred<u32>>::new();
+    let (start, started) = Deferred::<()>::new();
+    let reach = stash.clone();
+    let first = Deferred::from_coroutine(async move {
+        started.await?;
+        reach.take().await
+    });
+    stash.put(Deferred::from_coroutine(first));
+    let collector = report::collect();
+    start.callback(());
+    assert!(collector.take().iter().any(|report| report.failure.is::<CycleError>()));
 }
 
 #[test]

@@ -231,13 +231,14 @@ fn e2_the_failures_in_a_list_that_waits_for_all_are_its_readers() {
 #[test]
 fn e3_cancelling_the_list_cancels_every_member() {
     let log = Log::new();
+    let mut triggers = Vec::new();
     let members = [1, 2, 3].map(|n| {
         let note = log.clone();
         let (trigger, d) = Deferred::<u32>::with_canceller(move || {
             note.note(n);
             None
         });
-        std::mem::forget(trigger);
+        triggers.push(trigger);
         d
     });
     let list = DeferredList::new(members).wait();
@@ -285,13 +286,14 @@ fn e3_the_list_fires_as_its_members_do() {
 #[test]
 fn e3_cancelling_gather_results_cancels_all_and_is_a_first_error() {
     let log = Log::new();
+    let mut triggers = Vec::new();
     let members = [1, 2, 3].map(|n| {
         let note = log.clone();
         let (trigger, d) = Deferred::<u32>::with_canceller(move || {
             note.note(n);
             None
         });
-        std::mem::forget(trigger);
+        triggers.push(trigger);
         d
     });
     let collector = report::collect();

@@ -265,6 +265,46 @@ fn f1_a_coroutine_whose_awaited_deferred_can_never_fire_is_told() {
 }
 
 #[test]
+fn f1_a_coroutine_that_nothing_can_wake_any_more_goes_with_its_last_handle() {
+    // It hands its waker to a place that is then cleared.
+    let wakers = Rc::new(RefCell::new(Vec::<Waker>::new()));
+    let keep = wakers.clone();
+    let drops = Drops::new();
+    let token = drops.token();
+    let d = Deferred::<u32>::from_coroutine(async move {
+        token.hold();
+        std::future::poll_fn(|context| {
+            keep.borrow_mut().push(context.waker().clone());
+            Poll::<()>::Pending
+        })
+        .await;
+        token.hold();
+        Ok(1)
+    });
+    wakers.borrow_mut().clear();
+    Mailbox::current().run_pending();
+    assert_eq!(drops.alive(), 1, "it can still be cancelled");
+    drop(d);
+    Mailbox::current().run_pending();
+    assert_eq!(drops.alive(), 0);
+}
+
+#[test]
+fn f1_a_coroutine_that_waits_for_ever_goes_with_its_last_handle() {
+    let drops = Drops::new();
+    let token = drops.token();
+    let d = Deferred::<u32>::from_coroutine(async move {
+        token.hold();
+        std::future::pending::<()>().await;
+        token.hold();
+        Ok(1)
+    });
+    drop(d);
+    Mailbox::current().run_pending();
+    assert_eq!(drops.alive(), 0);
+}
+
+#[test]
 fn f1_a_dropped_coroutine_deferred_reports_what_it_fails_with() {
     let collector = report::collect();
     drop(Deferred::<u32>::from_coroutine(async { Err(Oops(1).into()) }));
