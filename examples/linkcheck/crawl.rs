@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use hereafter::errors::FirstError;
+use hereafter::errors::{FirstError, Panicked};
 use hereafter::{Deferred, DeferredList, DeferredQueue, Failure};
 use hereafter_reactor::Reactor;
 use url::Url;
@@ -126,8 +126,12 @@ impl Crawl {
         let trip = follow(self.fetcher.clone(), self.robots.clone(), max_redirects, url, ask);
         let Trip { hops, end } = trip.await?;
 
-        let (url, reply) = match end {
-            Ok(end) => end,
+        let page = match end {
+            Ok((url, reply)) => self.parse(url.clone(), reply).await.map(|page| (url, page)),
+            Err(failure) => Err(failure),
+        };
+        let (url, page) = match page {
+            Ok(page) => page,
             Err(failure) => {
                 let problem = failure.trap::<Problem>()?.clone();
                 let problem = if self.is_start(id) { problem.at_start() } else { problem };
@@ -135,7 +139,6 @@ impl Crawl {
                 return Ok(());
             }
         };
-        let page = self.parse(url.clone(), reply).await?;
         let anchors = page.as_ref().map(|page| page.anchors.clone());
         if let Some(page) = page {
             self.read(id, &url, page, !hops.is_empty());
@@ -150,8 +153,14 @@ impl Crawl {
     /// Has a page parsed on the thread pool, so that a long one holds up nobody else.
     fn parse(&self, url: Url, reply: Reply) -> Deferred<Option<Page>> {
         let Some(body) = reply.body else { return Deferred::succeed(None) };
-        self.reactor.defer_to_thread(move || {
-            Ok::<_, Failure>(Some(page::parse(&url, &body, reply.charset.as_deref())))
+        let parse =
+            move || Ok::<_, Failure>(Some(page::parse(&url, &body, reply.charset.as_deref())));
+        // A page that is too much for the parser must not end the whole check.
+        self.reactor.defer_to_thread(parse).add_errback(|failure: Failure| {
+            match failure.check::<Panicked>() {
+                Some(panicked) => Err(Problem::Unreadable(panicked.message().to_owned()).into()),
+                None => Err(failure),
+            }
         })
     }
 

@@ -55,6 +55,8 @@ pub(crate) enum Problem {
     Protocol(String),
     #[error("invalid HTML on line {line}: {code}{}", and_more(*.more))]
     InvalidHtml { line: u32, code: &'static str, more: u32 },
+    #[error("this page could not be read, by a fault of the checker: {0}")]
+    Unreadable(String),
     #[error("unknown scheme {0}:")]
     UnknownScheme(String),
     #[error("moved permanently to {0}")]
@@ -86,6 +88,7 @@ impl Problem {
             Self::Unreachable(_) => "unreachable",
             Self::Protocol(_) => "protocol",
             Self::InvalidHtml { .. } => "invalid-html",
+            Self::Unreadable(_) => "unreadable",
             Self::UnknownScheme(_) => "unknown-scheme",
             Self::MovedPermanently(_) => "moved-permanently",
             Self::Robots => "robots",
