@@ -57,6 +57,15 @@ struct State {
 }
 
 /// What a [`ThreadPool`] is doing.
+///
+/// # Examples
+///
+/// ```
+/// let reactor = hereafter_reactor::Reactor::new()?;
+/// let stats = reactor.thread_pool().stats();
+/// assert_eq!((stats.max, stats.busy, stats.queued), (10, 0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
