@@ -111,6 +111,8 @@ fn a_chain_is_settled_whenever_the_loop_leaves_it_with_an_empty_queue() {
     waiting.add(move |_| given);
     waiting.fire(1);
     assert_eq!(waiting.settled(), 0, "it waits");
+    never.fire(1);
+    assert_eq!(waiting.settled(), 1);
 }
 
 #[test]
