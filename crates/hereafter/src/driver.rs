@@ -14,6 +14,7 @@
 use crate::cell::CellRef;
 use crate::erased::LocalTask;
 use crate::mailbox::Mailbox;
+use crate::report;
 use core::cell::{Cell, RefCell};
 use core::task::Waker;
 use std::collections::VecDeque;
@@ -102,7 +103,8 @@ pub(crate) fn run(task: LocalTask) {
 
 fn waking(wake: impl FnOnce()) {
     let before = with(|driver| driver.waking.replace(true));
-    wake();
+    // Somebody else's code: it must not unwind through the engine's loop.
+    report::guard("a waker", wake);
     with(|driver| driver.waking.set(before.unwrap_or(false)));
 }
 

@@ -1,6 +1,6 @@
 //! Deferreds as futures: joined, selected, polled by hand, woken again and again.
 
-use crate::common::{Drops, Log, Oops, Stash, failure, oops, quietly, value};
+use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, oops, quietly, value};
 use futures::future::{Either, join_all, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use hereafter::errors::CancelledError;
@@ -301,7 +301,6 @@ fn a_coroutine_that_wakes_itself_goes_on_in_the_same_call() {
         .await;
         Ok(1)
     });
-    Mailbox::current().run_pending();
     assert_eq!(value(d), 1);
 }
 
@@ -493,4 +492,25 @@ fn a_trigger_fired_while_its_deferred_is_polled() {
     }));
     Mailbox::current().run_pending();
     assert_eq!(value(coroutine), 4);
+}
+
+/// Panics when it is woken.
+struct Panicking;
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_is_reported_and_spoils_nothing() {
+    quietly(|| {
+        let collector = report::collect();
+        let (trigger, mut d) = Deferred::<u32>::new();
+        assert!(poll(&mut d, &Arc::new(Panicking).into()).is_pending());
+        trigger.callback(1);
+        assert_eq!(collector.take().len(), 1);
+        assert_eq!(value(d.map(|n| n + 1)), 2);
+    });
 }
