@@ -1,6 +1,6 @@
 //! Deferreds as futures: joined, selected, polled by hand, woken again and again.
 
-use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, oops, quietly, value};
+use crate::common::{Drops, Log, Oops, Stash, failure, oops, quietly, value};
 use futures::future::{Either, join_all, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use hereafter::errors::CancelledError;
