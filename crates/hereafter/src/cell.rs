@@ -193,13 +193,27 @@ impl CellRef {
         self.chain().is_fired() && self.body().is_bare()
     }
 
+    /// As [`is_bare`](Self::is_bare), also for a cell that was never fired.
+    fn is_empty(&self) -> bool {
+        let canceller = self.0.head.canceller.take();
+        let none = canceller.is_none();
+        self.0.head.canceller.set(canceller);
+        none && self.body().is_bare()
+    }
+
     /// Takes the cell apart without recursion; its memory goes with the handle.
     #[cold]
     #[inline(never)]
     fn bury(&self) {
         let dismantle = |cell: CellRef| {
-            drop(cell.0.head.canceller.take());
-            cell.body().clear();
+            // What is dropped is out of the cell by then, so this comes to an end even if every
+            // drop in it panics.
+            while !cell.is_empty() {
+                report::guard("what a deferred held, when it was dropped", || {
+                    drop(cell.0.head.canceller.take());
+                    cell.body().clear();
+                });
+            }
         };
         // On a thread that ends, its graveyard may have gone: then the drop is an ordinary one.
         let _ = GRAVEYARD.try_with(|graveyard| graveyard.bury(self.clone(), dismantle));
@@ -335,9 +349,12 @@ impl World for Native {
     #[inline]
     fn release_canceller(cell: &CellRef) {
         match cell.0.head.canceller.take() {
-            None | Some(Canceller::Call(_) | Canceller::Members(_)) => {}
+            None => {}
             // It is the coroutine itself that fires; it ends by itself.
             Some(Canceller::Coroutine(task)) => task.detach(),
+            Some(canceller) => report::guard("a canceller, when it was dropped", || {
+                drop(canceller);
+            }),
         }
     }
 

@@ -287,9 +287,7 @@ struct Queue {
 }
 
 impl Queue {
-    fn insert(&self, call: Rc<Call>, time: Duration) {
-        let place = (time, self.asked.get());
-        self.asked.set(place.1 + 1);
+    fn insert(&self, call: Rc<Call>, place: (Duration, u64)) {
         call.place.set(place);
         let earlier = {
             let mut calls = self.calls.borrow_mut();
@@ -309,8 +307,9 @@ impl Queue {
     }
 
     fn move_to(&self, call: &Rc<Call>, time: Duration) {
+        let (_, asked) = call.place.get();
         if let Some(call) = self.remove(call.place.get()) {
-            self.insert(call, time);
+            self.insert(call, (time, asked));
         }
     }
 }
@@ -377,7 +376,9 @@ impl Timers {
             state: Cell::new(CallState::Waiting),
             function: Cell::new(Some(call)),
         });
-        self.0.insert(call.clone(), self.now().saturating_add(delay));
+        let asked = self.0.asked.get();
+        self.0.asked.set(asked + 1);
+        self.0.insert(call.clone(), (self.now().saturating_add(delay), asked));
         DelayedCall(call)
     }
 

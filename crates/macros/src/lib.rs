@@ -66,6 +66,7 @@ fn expand(arguments: &TokenStream2, mut function: ItemFn) -> syn::Result<TokenSt
     function.block = syn::parse2(quote! {{
         ::hereafter::Deferred::from_coroutine(async move {
             // The type is said here, so that `?` and `Ok` in the body need no annotation.
+            #[allow(clippy::async_yields_async)]
             let outcome: #output = async move #body.await;
             outcome
         })

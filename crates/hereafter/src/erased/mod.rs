@@ -38,6 +38,7 @@ pub(crate) use task::LocalTask;
 use crate::cell::Head;
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
+use crate::report;
 use crate::trigger::Trigger;
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -296,7 +297,12 @@ impl CellRef {
             Waiter::Fire(target) if claim(&target) && self.fill(&target) => Handed::Fired(target),
             Waiter::Resume(_) | Waiter::Fire(_) => {
                 if !self.body().is_failure() {
-                    self.body().slot.clear();
+                    report::guard(
+                        "a result that nobody wants any more, when it was dropped",
+                        || {
+                            self.body().slot.clear();
+                        },
+                    );
                 }
                 Handed::Refused
             }

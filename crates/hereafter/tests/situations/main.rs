@@ -5,6 +5,7 @@ mod common;
 
 mod auto_traits;
 mod clock;
+mod drops;
 mod filelock;
 mod list;
 mod locks;
