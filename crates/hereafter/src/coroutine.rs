@@ -3,7 +3,7 @@
 use crate::cell::{Canceller, Head};
 use crate::deferred::{Deferred, Repr};
 use crate::driver;
-use crate::erased::{self, LocalTask};
+use crate::erased::{self, DropGuarded, LocalTask};
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
 use crate::outcome::Outcome;
@@ -83,7 +83,7 @@ impl<T: 'static> Deferred<T> {
         let trigger = Trigger::new(end);
         let home = Mailbox::current();
         let task = async move {
-            let mut coroutine = pin!(coroutine);
+            let mut coroutine = pin!(DropGuarded::new(coroutine));
             let result = poll_fn(|context| {
                 let poll = || coroutine.as_mut().poll(context).map(Outcome::into_deferred);
                 driver::poll_for(trigger.end.cell(), || {

@@ -33,7 +33,7 @@ mod task;
 
 pub(crate) use crate::cell::CellRef;
 pub(crate) use links::{Link, Ran};
-pub(crate) use task::LocalTask;
+pub(crate) use task::{DropGuarded, LocalTask};
 
 use crate::cell::Head;
 use crate::deferred::{Deferred, Repr};

@@ -4,10 +4,13 @@
 //! future, which the aliasing rules that Miri checks by default do not allow for a future that
 //! refers to itself; so the look is here, at the task.
 
+use crate::report;
 use async_task::{Runnable, ScheduleInfo, Task, WithInfo};
 use core::cell::Cell;
 use core::future::Future;
 use core::mem::ManuallyDrop;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A thread's number, which no other thread gets. 0 is nobody's.
@@ -79,5 +82,33 @@ impl Drop for LocalTask {
             unsafe { ManuallyDrop::drop(&mut self.task) };
         }
         // Elsewhere it is leaked: the thread has ended, or this would not have gone astray.
+    }
+}
+
+/// A future whose drop does not unwind: a panic in it is reported. Async-task would end the process.
+pub(crate) struct DropGuarded<F>(ManuallyDrop<F>);
+
+impl<F> DropGuarded<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(ManuallyDrop::new(future))
+    }
+}
+
+impl<F: Future> Future for DropGuarded<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the future is pinned with us: it is neither moved nor handed out, and it is
+        // dropped in its place.
+        unsafe { self.map_unchecked_mut(|this| &mut *this.0) }.poll(context)
+    }
+}
+
+impl<F> Drop for DropGuarded<F> {
+    fn drop(&mut self) {
+        report::guard("a coroutine, when it was dropped", || {
+            // SAFETY: this is the drop, so the future is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        });
     }
 }

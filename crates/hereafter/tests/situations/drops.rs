@@ -86,3 +86,18 @@ fn everything_in_a_deferred_is_dropped_though_all_of_it_panics() {
     assert_eq!(reports.iter().filter(|report| report.failure.is::<Panicked>()).count(), 10);
     assert_eq!(reports.iter().filter(|report| report.failure.is::<Abandoned>()).count(), 1);
 }
+
+#[test]
+fn a_coroutine_that_panics_when_it_is_cancelled_away_is_reported() {
+    let collector = report::collect();
+    let bomb = bomb();
+    let d = Deferred::<u32>::from_coroutine(async move {
+        bomb.hold();
+        std::future::pending::<()>().await;
+        bomb.hold();
+        Ok(1)
+    });
+    quietly(|| d.cancel());
+    assert!(failure(d).is::<CancelledError>());
+    assert_one_panic(&collector.take());
+}
