@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Only install what is missing.
     #[arg(long, conflicts_with = "check")]
     install: bool,
+    /// Only the suites that go furthest into the module with `unsafe`: a few minutes in all.
+    #[arg(long)]
+    quick: bool,
     /// Only tests whose name contains this text.
     filter: Option<String>,
 }
@@ -74,7 +77,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for model in arguments.model.map_or(Model::BOTH.to_vec(), |model| vec![model]) {
         // Documentation tests are left out: each is a program of its own that Miri would start
         // from nothing, and they take no path that the suites do not.
-        let mut command = nightly(["miri", "test", "--package", "hereafter", "--lib", "--tests"]);
+        let mut command = nightly(["miri", "test", "--package", "hereafter"]);
+        if arguments.quick {
+            command.args(["--test", "situations", "--test", "allocations"]);
+        } else {
+            command.args(["--lib", "--tests"]);
+        }
         command.args(arguments.filter.as_ref()).env("MIRIFLAGS", model.flags());
         // A backtrace for each new failure is most of what Miri would do.
         command.env("RUST_BACKTRACE", "0");
