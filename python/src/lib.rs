@@ -1,0 +1,35 @@
+//! Twisted's Deferreds, run by Hereafter's engine: the native half of the Python package `hereafter`.
+//!
+//! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
+//! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
+//! * `failure.rs`, `twisted.rs`: what is Twisted's own;
+//! * `raw.rs`: all unsafe code, with the argument for it.
+
+mod deferred;
+mod failure;
+mod inline;
+mod raw;
+mod ready;
+mod twisted;
+mod world;
+
+use pyo3::prelude::*;
+
+/// The native half of `hereafter.defer`.
+#[pymodule]
+fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<deferred::Deferred>()?;
+    deferred::remember_methods(py)?;
+    module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
+    module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
+    module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
+    module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
+    module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
+    module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
+    module.add_function(wrap_pyfunction!(ready::execute, module)?)?;
+    module.add_function(wrap_pyfunction!(ready::maybe_deferred, module)?)?;
+    module.add_function(wrap_pyfunction!(ready::ensure_deferred, module)?)?;
+    Ok(())
+}

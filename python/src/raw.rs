@@ -1,0 +1,326 @@
+//! The unsafe room: what the rest of the crate needs from the interpreter and PyO3 has no safe name for.
+//!
+//! # Why this is sound
+//!
+//! 1. [`Attached`] holds state that only a thread attached to the interpreter touches. Every safe way
+//!    to it takes a [`Python`] token, and the module asks for the global interpreter lock, so that only
+//!    one thread has a token at a time. A thread that detaches cannot carry a `&T` out, for `T` is not
+//!    `Sync`, and `Python::detach` takes nothing that is not `Send`.
+//! 2. [`Queue`] lends nothing: its methods move links in and out, and run no code of anybody else's.
+//! 3. The calls below pass on pointers that live longer than the call, and turn each owned pointer
+//!    into a `Bound` at once.
+
+#![allow(unsafe_code)]
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use smallvec::SmallVec;
+use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// State that is touched by attached threads only.
+pub(crate) struct Attached<T>(T);
+
+// SAFETY: see rule 1 at the head of this module.
+unsafe impl<T> Sync for Attached<T> {}
+// SAFETY: see rule 1; the state is dropped by an attached thread, which is what frees objects.
+unsafe impl<T> Send for Attached<T> {}
+
+impl<T> Attached<T> {
+    pub(crate) const fn new(state: T) -> Self {
+        Self(state)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, _attached: Python<'_>) -> &T {
+        &self.0
+    }
+
+    /// For the cycle collector, which has no token to show, but holds the lock.
+    pub(crate) fn in_collector(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A place for an object, or for none.
+#[derive(Default)]
+pub(crate) struct Slot(Cell<Option<Py<PyAny>>>);
+
+impl Slot {
+    #[inline]
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: nothing else has a reference into the cell while this one lives.
+        unsafe { (*self.0.as_ptr()).as_ref().map(|object| object.bind(py).clone()) }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).is_some() }
+    }
+
+    /// The object's address and type, to compare and test only.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<(*mut ffi::PyObject, *mut ffi::PyTypeObject)> {
+        // SAFETY: as above; an object in the slot is alive, and so has a type.
+        unsafe { (*self.0.as_ptr()).as_ref().map(|object| (object.as_ptr(), ffi::Py_TYPE(object.as_ptr()))) }
+    }
+
+    /// Puts another object in place; the former is dropped when the place is in order again.
+    #[inline]
+    pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
+        drop(self.0.replace(object.map(Bound::unbind)));
+    }
+
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Py<PyAny>> {
+        self.0.take()
+    }
+
+    pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        // SAFETY: the visitor runs none of our code.
+        unsafe { (*self.0.as_ptr()).as_ref().map_or(Ok(()), |object| visit.call(object)) }
+    }
+}
+
+/// A queue whose first few items lie in place.
+pub(crate) struct Queue<T, const N: usize> {
+    items: UnsafeCell<SmallVec<[T; N]>>,
+    head: Cell<u32>,
+}
+
+impl<T: Default, const N: usize> Queue<T, N> {
+    pub(crate) fn new() -> Self {
+        Self { items: UnsafeCell::new(SmallVec::new()), head: Cell::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, item: T) {
+        // SAFETY: rule 2: the borrow ends with this call, and pushing runs no other code.
+        unsafe { (*self.items.get()).push(item) };
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<T> {
+        let head = self.head.get() as usize;
+        // SAFETY: rule 2. What is left in the place drops to nothing.
+        let items = unsafe { &mut *self.items.get() };
+        let item = std::mem::take(items.get_mut(head)?);
+        if head + 1 == items.len() {
+            items.clear();
+            self.head.set(0);
+        } else if head >= 64 && head * 2 >= items.len() {
+            items.drain(..=head);
+            self.head.set(0);
+        } else {
+            self.head.set(u32::try_from(head + 1).expect("fewer links than four thousand million"));
+        }
+        Some(item)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: rule 2.
+        unsafe { (*self.items.get()).is_empty() }
+    }
+
+    /// Puts an item before all others.
+    pub(crate) fn push_front(&self, item: T) {
+        let head = self.head.get() as usize;
+        // SAFETY: rule 2.
+        unsafe { (*self.items.get()).insert(head, item) };
+    }
+
+    /// Takes all items out.
+    pub(crate) fn take(&self) -> SmallVec<[T; N]> {
+        self.head.set(0);
+        // SAFETY: rule 2.
+        unsafe { std::mem::take(&mut *self.items.get()) }
+    }
+
+    /// Looks at each item; `look` must not touch the queue.
+    pub(crate) fn each<E>(&self, mut look: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
+        // SAFETY: the callers in this crate collect or visit, which runs no code that could reach the queue.
+        unsafe { (*self.items.get()).iter().skip(self.head.get() as usize).try_for_each(&mut look) }
+    }
+}
+
+#[inline]
+fn owned<'py>(py: Python<'py>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: every caller hands in what a call of the interpreter has just returned as owned.
+    unsafe { Bound::from_owned_ptr_or_err(py, pointer) }
+}
+
+/// Calls `function` with one argument.
+#[inline]
+pub(crate) fn call_one<'py>(function: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let mut room = [std::ptr::null_mut(), argument.as_ptr()];
+    // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
+    let result = unsafe {
+        ffi::PyObject_Vectorcall(
+            function.as_ptr(),
+            room.as_mut_ptr().add(1),
+            1 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+            std::ptr::null_mut(),
+        )
+    };
+    owned(function.py(), result)
+}
+
+/// Calls `function` with `first`, and then what is in `more` and `keywords`.
+pub(crate) fn call_more<'py>(
+    function: &Bound<'py, PyAny>,
+    first: &Bound<'py, PyAny>,
+    more: Option<&Bound<'py, PyTuple>>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut room: SmallVec<[*mut ffi::PyObject; 8]> = SmallVec::new();
+    room.push(std::ptr::null_mut());
+    room.push(first.as_ptr());
+    if let Some(more) = more {
+        room.extend(more.iter_borrowed().map(|argument| argument.as_ptr()));
+    }
+    // SAFETY: as in `call_one`; the tuple outlives the call, and cannot change.
+    let result = unsafe {
+        ffi::PyObject_VectorcallDict(
+            function.as_ptr(),
+            room.as_mut_ptr().add(1),
+            (room.len() - 1) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+            keywords.map_or(std::ptr::null_mut(), Bound::as_ptr),
+        )
+    };
+    owned(function.py(), result)
+}
+
+/// What a generator or coroutine did when it was sent something.
+pub(crate) enum Sent<'py> {
+    Yielded(Bound<'py, PyAny>),
+    Returned(Bound<'py, PyAny>),
+    Raised(PyErr),
+}
+
+/// Sends `value` into `generator`.
+#[inline]
+pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> Sent<'py> {
+    let py = generator.py();
+    let mut result = std::ptr::null_mut();
+    // SAFETY: rule 3; `result` is owned by us for all but the error.
+    let how = unsafe { ffi::PyIter_Send(generator.as_ptr(), value.as_ptr(), &raw mut result) };
+    match (how, owned(py, result)) {
+        (ffi::PySendResult::PYGEN_NEXT, Ok(yielded)) => Sent::Yielded(yielded),
+        (ffi::PySendResult::PYGEN_RETURN, Ok(returned)) => Sent::Returned(returned),
+        (_, Err(error)) => Sent::Raised(error),
+        (_, Ok(_)) => Sent::Raised(PyErr::fetch(py)),
+    }
+}
+
+/// A copy of the current context.
+#[inline]
+pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: rule 3.
+    owned(py, unsafe { ffi::PyContext_CopyCurrent() })
+}
+
+/// Runs `inside` in `context`.
+#[inline]
+pub(crate) fn in_context<'py, R>(context: &Bound<'py, PyAny>, inside: impl FnOnce() -> R) -> PyResult<R> {
+    let py = context.py();
+    // SAFETY: the object is one that `copy_context` made.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let result = inside();
+    // SAFETY: as above.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(result)
+}
+
+/// Whether `kind` is `of`, or a class that derives from it.
+#[inline]
+pub(crate) fn derives(kind: *mut ffi::PyTypeObject, of: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: callers pass the types of living objects.
+    kind == of || unsafe { ffi::PyType_IsSubtype(kind, of) != 0 }
+}
+
+/// Whether `kind` is a class of exceptions, as failures are.
+#[inline]
+pub(crate) fn is_exception_class(kind: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: callers pass the types of living objects.
+    unsafe { ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS) != 0 }
+}
+
+/// Whether objects of this class can be awaited.
+pub(crate) fn can_be_awaited(kind: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: callers pass the types of living objects.
+    unsafe {
+        let slots = (*kind).tp_as_async;
+        !slots.is_null() && (*slots).am_await.is_some()
+    }
+}
+
+/// A number that changes whenever the class or one of its bases is changed; 0 if there is none.
+#[inline]
+fn version(kind: *mut ffi::PyTypeObject) -> u32 {
+    // SAFETY: callers pass the types of living objects.
+    unsafe { if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 { (*kind).tp_version_tag } else { 0 } }
+}
+
+/// Remembers what was found out about a class, for as long as the class is not changed.
+pub(crate) struct Watch {
+    plain: AtomicU32,
+    other: AtomicU32,
+}
+
+impl Watch {
+    pub(crate) const fn new() -> Self {
+        Self { plain: AtomicU32::new(0), other: AtomicU32::new(0) }
+    }
+
+    /// Whether `check` finds the class as it should be; asks again only after a change.
+    #[inline]
+    pub(crate) fn is_plain(&self, kind: *mut ffi::PyTypeObject, check: impl FnOnce() -> bool) -> bool {
+        let now = version(kind);
+        if now != 0 && now == self.plain.load(Ordering::Relaxed) {
+            return true;
+        }
+        if now != 0 && now == self.other.load(Ordering::Relaxed) {
+            return false;
+        }
+        let plain = check();
+        let kept = if plain { &self.plain } else { &self.other };
+        kept.store(version(kind), Ordering::Relaxed);
+        plain
+    }
+}
+
+/// Whether attributes of its own were ever set on `object`.
+#[inline]
+pub(crate) fn has_attributes(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: a positive offset lies within the object; the place holds a dictionary or nothing.
+    unsafe {
+        let offset = (*ffi::Py_TYPE(object.as_ptr())).tp_dictoffset;
+        offset <= 0 || !(*object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>()).is_null()
+    }
+}
+
+/// A bare instance of an exception class whose `__new__` is that of `BaseException`, with these attributes.
+pub(crate) fn new_exception<'py>(class: &Bound<'py, PyType>, attributes: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let none = PyTuple::empty(py);
+    // SAFETY: a class has `tp_new`; an instance of an exception class begins as `PyBaseExceptionObject`,
+    // whose dictionary is not there yet.
+    unsafe {
+        let kind = class.as_type_ptr();
+        let Some(new) = (*kind).tp_new else {
+            return Err(pyo3::exceptions::PyTypeError::new_err("a class that cannot be instantiated"));
+        };
+        let made = owned(py, new(kind, none.as_ptr(), std::ptr::null_mut()))?;
+        let head = made.as_ptr().cast::<ffi::PyBaseExceptionObject>();
+        let former = std::mem::replace(&mut (*head).dict, attributes.into_ptr());
+        ffi::Py_XDECREF(former);
+        Ok(made)
+    }
+}
