@@ -330,6 +330,11 @@ impl<'py> World for PyWorld<'py> {
         };
         if let Err(error) = called {
             report_canceller(handle, error);
+            if !state(handle).chain.is_fired() {
+                Self::fire_cancelled(handle);
+                // The canceller's own error has been reported for it.
+                state(handle).forget_failure(py);
+            }
         }
         Cancelling::Called
     }
