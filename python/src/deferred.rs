@@ -2,11 +2,11 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Attached, Watch};
+use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Claim, Graveyard, World};
-use pyo3::exceptions::{PyAttributeError, PyStopIteration};
+use pyo3::exceptions::{PyAttributeError, PyStopIteration, PyTypeError};
 use pyo3::ffi::PyTypeObject;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -55,6 +55,116 @@ pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
 /// The methods that we call ourselves where the class has them as we made them.
 const METHODS: [&str; 7] =
     ["callback", "errback", "addCallbacks", "addBoth", "cancel", "_startRunCallbacks", "_runCallbacks"];
+
+/// How objects of the class itself are made.
+static LAYOUT: Layout = Layout::new();
+
+/// `Deferred(canceller)`.
+struct Construct;
+
+impl Fast for Construct {
+    #[inline]
+    fn call<'py>(class: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let few = match (arguments.len(), arguments.named()) {
+            (0 | 1, 0) => true,
+            (0, 1) => arguments.is_only_name(intern!(class.py(), "canceller")),
+            _ => false,
+        };
+        if !few || !LAYOUT.has_own_init(class) {
+            return raw::construct(class, arguments);
+        }
+        let new = Deferred::make(class.py())?;
+        if arguments.len() + arguments.named() == 1 {
+            let canceller = arguments.get(0);
+            state(&new).canceller.set((!canceller.is_none()).then_some(canceller));
+        }
+        Ok(new.into_any())
+    }
+}
+
+/// What takes a result, and what it is given beside it, and pushes a link.
+struct Add<const KIND: u8>;
+
+const CALLBACK: u8 = 0;
+const ERRBACK: u8 = 1;
+const BOTH: u8 = 2;
+
+impl<const KIND: u8> Fast for Add<KIND> {
+    #[inline]
+    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let deferred = receiver.cast::<Deferred>()?;
+        let link = if arguments.len() == 1 && arguments.named() == 0 {
+            let function = arguments.get(0).unbind();
+            match KIND {
+                CALLBACK => Link::Callback(function),
+                ERRBACK => Link::Errback(function),
+                _ => Link::Both(function),
+            }
+        } else {
+            let mut keywords = arguments.keywords()?;
+            let (function, rest) = if arguments.len() == 0 {
+                let name = if KIND == ERRBACK { "errback" } else { "callback" };
+                let function = keywords.as_ref().map(|keywords| keywords.get_item(name)).transpose()?.flatten();
+                if let (Some(keywords), true) = (&keywords, function.is_some()) {
+                    keywords.del_item(name)?;
+                }
+                let missing = || PyTypeError::new_err(format!("missing 1 required positional argument: '{name}'"));
+                (function.ok_or_else(missing)?, None)
+            } else {
+                (arguments.get(0), (arguments.len() > 1).then(|| arguments.tuple(1)).transpose()?)
+            };
+            keywords = keywords.filter(|keywords| !keywords.is_empty());
+            let call = Call { function: function.unbind(), arguments: rest.map(Bound::unbind), keywords: keywords.map(Bound::unbind) };
+            Link::Pair(Box::new(match KIND {
+                CALLBACK => Pair::Callback(call),
+                ERRBACK => Pair::Errback(call),
+                _ => Pair::Both(call),
+            }))
+        };
+        Deferred::push(deferred, link);
+        Ok(receiver.clone())
+    }
+}
+
+/// `callback(result)`.
+struct Fire;
+
+impl Fast for Fire {
+    #[inline]
+    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = receiver.py();
+        let one = arguments.len() == 1 && arguments.named() == 0;
+        if !one && !(arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"))) {
+            return Err(PyTypeError::new_err("callback() takes exactly one argument: 'result'"));
+        }
+        Deferred::start(receiver.cast::<Deferred>()?, arguments.get(0))?;
+        Ok(py.None().into_bound(py))
+    }
+}
+
+/// Has the class make its objects the short way, and puts in the methods that are called most.
+pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
+    let class = py.get_type::<Deferred>();
+    let probe = Bound::new(py, Deferred { state: Attached::new(State::default()) })?;
+    LAYOUT.learn(&probe);
+    raw::construct_by::<Construct>(&class);
+    raw::add_method::<Add<CALLBACK>>(
+        &class,
+        c"addCallback",
+        c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
+    )?;
+    raw::add_method::<Add<ERRBACK>>(
+        &class,
+        c"addErrback",
+        c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
+    )?;
+    raw::add_method::<Add<BOTH>>(
+        &class,
+        c"addBoth",
+        c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
+    )?;
+    raw::add_method::<Fire>(&class, c"callback", c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.")
+}
 
 static ORIGINALS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
 static WATCH: Watch = Watch::new();
@@ -121,7 +231,7 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let new = Bound::new(py, Self { state: Attached::new(State::default()) })?;
+        let new = LAYOUT.make(py, Self { state: Attached::new(State::default()) })?;
         if !Self::is_plain_class(py) && Self::debugs(&new)? {
             Self::note_creator(&new)?;
         }
@@ -262,20 +372,6 @@ impl Deferred {
     }
 }
 
-/// A call with what is given beside the result.
-fn call(function: Bound<'_, PyAny>, arguments: &Bound<'_, PyTuple>, keywords: Option<&Bound<'_, PyDict>>) -> Call {
-    Call {
-        function: function.unbind(),
-        arguments: (!arguments.is_empty()).then(|| arguments.clone().unbind()),
-        keywords: keywords.filter(|keywords| !keywords.is_empty()).map(|keywords| keywords.clone().unbind()),
-    }
-}
-
-#[inline]
-fn is_bare(arguments: &Bound<'_, PyTuple>, keywords: Option<&Bound<'_, PyDict>>) -> bool {
-    arguments.is_empty() && keywords.is_none()
-}
-
 /// A call from what `addCallbacks` is given, where `None` stands for nothing.
 fn call_of(function: Bound<'_, PyAny>, arguments: Option<Bound<'_, PyAny>>, keywords: Option<Bound<'_, PyAny>>) -> PyResult<Call> {
     let arguments = arguments
@@ -340,54 +436,6 @@ impl Deferred {
         Ok(slf.clone())
     }
 
-    /// Adds a function that is called with the result, unless it is a failure.
-    #[pyo3(signature = (callback, *args, **kwargs))]
-    fn addCallback<'py>(
-        slf: &Bound<'py, Self>,
-        callback: Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> Bound<'py, Self> {
-        Self::push(slf, if is_bare(args, kwargs) {
-            Link::Callback(callback.unbind())
-        } else {
-            Link::Pair(Box::new(Pair::Callback(call(callback, args, kwargs))))
-        });
-        slf.clone()
-    }
-
-    /// Adds a function that is called with the result if it is a failure.
-    #[pyo3(signature = (errback, *args, **kwargs))]
-    fn addErrback<'py>(
-        slf: &Bound<'py, Self>,
-        errback: Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> Bound<'py, Self> {
-        Self::push(slf, if is_bare(args, kwargs) {
-            Link::Errback(errback.unbind())
-        } else {
-            Link::Pair(Box::new(Pair::Errback(call(errback, args, kwargs))))
-        });
-        slf.clone()
-    }
-
-    /// Adds a function that is called with the result, be it a failure or not.
-    #[pyo3(signature = (callback, *args, **kwargs))]
-    fn addBoth<'py>(
-        slf: &Bound<'py, Self>,
-        callback: Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> Bound<'py, Self> {
-        Self::push(slf, if is_bare(args, kwargs) {
-            Link::Both(callback.unbind())
-        } else {
-            Link::Pair(Box::new(Pair::Both(call(callback, args, kwargs))))
-        });
-        slf.clone()
-    }
-
     /// Has the Deferred `d` fire with this one's result, which is then `None` here.
     fn chainDeferred<'py>(slf: &Bound<'py, Self>, d: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
@@ -403,11 +451,6 @@ impl Deferred {
                 slf.call_method1(intern!(py, "addCallbacks"), methods)
             }
         }
-    }
-
-    /// Fires with a result: runs the callbacks.
-    fn callback<'py>(slf: &Bound<'py, Self>, result: Bound<'py, PyAny>) -> PyResult<()> {
-        Self::start(slf, result)
     }
 
     /// Fires with a failure, an exception to make one of, or the exception being handled.

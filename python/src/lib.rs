@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<deferred::Deferred>()?;
+    deferred::shorten(py)?;
     deferred::remember_methods(py)?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;

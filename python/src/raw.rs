@@ -12,9 +12,11 @@
 
 #![allow(unsafe_code)]
 
-use pyo3::ffi;
+use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::{Borrowed, PyClass, ffi};
+use std::ffi::CStr;
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -302,7 +304,11 @@ pub(crate) fn has_attributes(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: a positive offset lies within the object; the place holds a dictionary or nothing.
     unsafe {
         let offset = (*ffi::Py_TYPE(object.as_ptr())).tp_dictoffset;
-        offset <= 0 || !(*object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>()).is_null()
+        if offset <= 0 {
+            return true;
+        }
+        let dictionary = *object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>();
+        !dictionary.is_null() && ffi::PyDict_Size(dictionary) != 0
     }
 }
 
@@ -322,5 +328,189 @@ pub(crate) fn new_exception<'py>(class: &Bound<'py, PyType>, attributes: Bound<'
         let former = std::mem::replace(&mut (*head).dict, attributes.into_ptr());
         ffi::Py_XDECREF(former);
         Ok(made)
+    }
+}
+
+/// Where the value of a class lies in its objects, once that is known; 0 when objects have to be made PyO3's way.
+pub(crate) struct Layout {
+    offset: std::sync::atomic::AtomicUsize,
+    init: std::sync::atomic::AtomicUsize,
+}
+
+impl Layout {
+    pub(crate) const fn new() -> Self {
+        Self { offset: std::sync::atomic::AtomicUsize::new(0), init: std::sync::atomic::AtomicUsize::new(0) }
+    }
+
+    /// Learns the layout from an object that PyO3 made.
+    ///
+    /// PyO3 makes objects by `object.__new__`, which on CPython 3.11 and 3.12 gives each a dictionary
+    /// at once, at the cost of as much time and memory as all the rest of it.
+    pub(crate) fn learn<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(&self, probe: &Bound<'_, T>) {
+        let value: *const T = probe.get();
+        let offset = value.addr() - probe.as_ptr().addr();
+        let kind = probe.as_any().get_type_ptr();
+        // SAFETY: an object's class is alive. What the arithmetic proves: beside the value there are the
+        // dictionary and the list of weak references, which begin as null, and nothing else.
+        unsafe {
+            let whole = offset + size_of::<T>() + 2 * size_of::<*mut ffi::PyObject>();
+            if usize::try_from((*kind).tp_basicsize) == Ok(whole) {
+                self.offset.store(offset, Ordering::Relaxed);
+                self.init.store((*kind).tp_init.map_or(0, |init| init as usize), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A new object of exactly the class that was learnt.
+    #[inline]
+    pub(crate) fn make<'py, T: PyClass + Into<pyo3::PyClassInitializer<T>>>(&self, py: Python<'py>, value: T) -> PyResult<Bound<'py, T>> {
+        let offset = self.offset.load(Ordering::Relaxed);
+        if offset == 0 {
+            return Bound::new(py, value);
+        }
+        // SAFETY: the allocation is zeroed, as long as `learn` found, and of the class whose layout this is;
+        // the value is written before anything else can see the object.
+        unsafe {
+            let made = owned(py, ffi::PyType_GenericAlloc(T::type_object_raw(py), 0))?;
+            made.as_ptr().byte_add(offset).cast::<T>().write(value);
+            Ok(made.cast_into_unchecked())
+        }
+    }
+
+    /// Whether the class is still initialised as it was made to be.
+    pub(crate) fn has_own_init(&self, class: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: the caller says that it is a class.
+        unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_init.map_or(0, |init| init as usize) == self.init.load(Ordering::Relaxed) }
+    }
+}
+
+/// The arguments of a call, where the interpreter laid them.
+pub(crate) struct Arguments<'a, 'py> {
+    py: Python<'py>,
+    first: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+    call: std::marker::PhantomData<&'a ()>,
+}
+
+impl<'py> Arguments<'_, 'py> {
+    /// How many have no name.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// How many have one.
+    #[inline]
+    pub(crate) fn named(&self) -> usize {
+        if self.names.is_null() {
+            return 0;
+        }
+        // SAFETY: the interpreter gives a tuple, or null.
+        unsafe { usize::try_from(ffi::PyTuple_GET_SIZE(self.names)).unwrap_or(0) }
+    }
+
+    /// One of them, those with names last.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Bound<'py, PyAny> {
+        assert!(index < self.count + self.named());
+        // SAFETY: as many lie there as was just checked, and they live for as long as the call.
+        unsafe { Bound::from_borrowed_ptr(self.py, *self.first.add(index)) }
+    }
+
+    /// The name of one of those with names.
+    fn name(&self, index: usize) -> Bound<'py, PyAny> {
+        assert!(index < self.named());
+        // SAFETY: as above.
+        unsafe { Bound::from_borrowed_ptr(self.py, ffi::PyTuple_GET_ITEM(self.names, index.cast_signed())) }
+    }
+
+    /// Whether the only name is this one, which is interned.
+    pub(crate) fn is_only_name(&self, name: &Bound<'py, pyo3::types::PyString>) -> bool {
+        self.named() == 1 && self.name(0).is(name)
+    }
+
+    /// Those without names, from this one on.
+    pub(crate) fn tuple(&self, from: usize) -> PyResult<Bound<'py, PyTuple>> {
+        let some: SmallVec<[Bound<'py, PyAny>; 8]> = (from..self.count).map(|index| self.get(index)).collect();
+        PyTuple::new(self.py, some)
+    }
+
+    /// Those with names.
+    pub(crate) fn keywords(&self) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if self.named() == 0 {
+            return Ok(None);
+        }
+        let keywords = PyDict::new(self.py);
+        for index in 0..self.named() {
+            keywords.set_item(self.name(index), self.get(self.count + index))?;
+        }
+        Ok(Some(keywords))
+    }
+}
+
+/// A function that takes its arguments where the interpreter laid them.
+pub(crate) trait Fast: 'static {
+    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>>;
+}
+
+struct Entry<F>(std::marker::PhantomData<F>);
+
+impl<F: Fast> trampoline::MethodDef<trampoline::fastcall_kw::Func> for Entry<F> {
+    const METH: trampoline::fastcall_kw::Func = enter::<F>;
+}
+
+/// # Safety
+///
+/// To be called by the interpreter, as one of its functions that take arguments in place.
+unsafe fn enter<F: Fast>(
+    py: Python<'_>,
+    receiver: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> PyResult<*mut ffi::PyObject> {
+    // The flag that a vectorcall sets in the count is masked out.
+    // SAFETY: it only masks.
+    let count = usize::try_from(unsafe { ffi::PyVectorcall_NARGS(count.cast_unsigned()) }).unwrap_or(0);
+    let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
+    // SAFETY: the receiver lives for as long as the call, and so do the arguments.
+    let receiver = unsafe { Borrowed::from_ptr(py, receiver) };
+    F::call(&receiver, &arguments).map(Bound::into_ptr)
+}
+
+/// Puts a method in a class.
+pub(crate) fn add_method<F: Fast>(class: &Bound<'_, PyType>, name: &'static CStr, doc: &'static CStr) -> PyResult<()> {
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>> },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }));
+    // SAFETY: the definition lives forever, and says of its function what it is.
+    let method = owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
+    class.setattr(name.to_string_lossy().as_ref(), method)
+}
+
+/// Has a class be called by this function, rather than by `__new__` and `__init__`.
+pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
+    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ = trampoline::fastcall_kw::<Entry<F>>;
+    // SAFETY: the two types differ in the sign of the count, which is masked before it is read. The class
+    // is one of ours, and its subclasses do not inherit the function.
+    unsafe {
+        (*class.as_type_ptr()).tp_vectorcall =
+            Some(std::mem::transmute::<unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _, ffi::vectorcallfunc>(function));
+    }
+}
+
+/// Calls a class as it is called when nothing shortens that.
+pub(crate) fn construct<'py>(class: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let (tuple, keywords) = (arguments.tuple(0)?, arguments.keywords()?);
+    // SAFETY: rule 3.
+    unsafe {
+        let Some(call) = (*(&raw mut ffi::PyType_Type)).tp_call else {
+            return Err(pyo3::exceptions::PyTypeError::new_err("classes cannot be called"));
+        };
+        owned(class.py(), call(class.as_ptr(), tuple.as_ptr(), keywords.map_or(std::ptr::null_mut(), |some| some.as_ptr())))
     }
 }
