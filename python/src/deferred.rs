@@ -349,7 +349,7 @@ impl Deferred {
         }
     }
 
-    fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let mut innermost = slf.clone();
         let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);

@@ -6,7 +6,7 @@ use crate::raw::{self, Attached, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, give, failed, state};
 use hereafter_engine::Step;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -29,6 +29,9 @@ struct DriverState {
     looping: Cell<bool>,
     arrived: Slot,
 }
+
+/// How much of the machine's stack must be left for a generator to be run: what runs in it cannot tell.
+const STACK_RESERVE: usize = 256 * 1024;
 
 /// How far a generator got.
 enum Progress<'py> {
@@ -62,7 +65,7 @@ impl Driver {
     pub(crate) fn begin<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
         let py = generator.py();
         let context = raw::copy_context(py)?;
-        match run(generator, &context, py.None().into_bound(py), None)? {
+        match run(generator, &context, py.None().into_bound(py))? {
             Progress::Returned(value) => {
                 let target = Deferred::make(py)?;
                 Deferred::start(&target, value)?;
@@ -137,7 +140,7 @@ impl Driver {
                     let (Some(generator), Some(context)) = (its.generator.get(py), its.context.get(py)) else {
                         return Err(PyRuntimeError::new_err("a generator that was taken apart cannot go on"));
                     };
-                    progress = run(&generator, &context, result, Some(slf))?;
+                    progress = run(&generator, &context, result)?;
                 }
                 Progress::Returned(value) => {
                     return Self::end(slf, |_| value);
@@ -213,13 +216,16 @@ impl Driver {
         let (Some(generator), Some(context)) = (its.generator.get(slf.py()), its.context.get(slf.py())) else {
             return Ok(None);
         };
-        let progress = run(&generator, &context, result, Some(slf))?;
+        let progress = run(&generator, &context, result)?;
         Self::advance(slf, progress)
     }
 
     /// Somebody cancels the deferred that the generator ends in: tells it first of all.
     pub(crate) fn cancel<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, Deferred>) -> PyResult<()> {
         let py = slf.py();
+        if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
+            return Err(PyRecursionError::new_err("too many generators that await one another to cancel"));
+        }
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
         let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
         Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
@@ -237,7 +243,10 @@ impl Driver {
         let its = Self::its(slf);
         its.target.set(Some(target.clone().into_any()));
         if let Some(awaited) = its.waiting_on.get(py) {
-            awaited.call_method0(intern!(py, "cancel"))?;
+            match as_deferred(&awaited) {
+                Some(deferred) if Deferred::is_plain(deferred) => Deferred::cancel_innermost(deferred)?,
+                _ => drop(awaited.call_method0(intern!(py, "cancel"))?),
+            }
         }
         Ok(target.into_any())
     }
@@ -273,9 +282,11 @@ fn run<'py>(
     generator: &Bound<'py, PyAny>,
     context: &Bound<'py, PyAny>,
     mut input: Bound<'py, PyAny>,
-    _driver: Option<&Bound<'py, Driver>>,
 ) -> PyResult<Progress<'py>> {
     let py = generator.py();
+    if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
+        return Ok(Progress::Raised(PyRecursionError::new_err("generators are nested too deeply")));
+    }
     loop {
         let sent = raw::in_context(context, || {
             if failure::is_failure(&input) { throw(generator, &input) } else { raw::send(generator, &input) }
@@ -349,5 +360,5 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
 /// Runs the generator or coroutine; what `inlineCallbacks` does with what its function gives.
 #[pyfunction]
 pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
-    Driver::begin(generator)
+    raw::as_one_call(generator.py(), || Driver::begin(generator))
 }

@@ -217,6 +217,24 @@ pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>
     }
 }
 
+/// Runs `inside` with one call less counted towards the recursion limit.
+///
+/// For functions that are called by a Python function which does nothing else: the two count as one.
+pub(crate) fn as_one_call<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
+    /// Counts the call again, also when `inside` unwinds.
+    struct Again;
+    impl Drop for Again {
+        fn drop(&mut self) {
+            // SAFETY: attached; it cannot fail, for there is the room that was made below.
+            unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
+        }
+    }
+    // SAFETY: the caller's caller is a Python function, whose call is counted until it returns.
+    unsafe { ffi::Py_LeaveRecursiveCall() };
+    let _again = Again;
+    inside()
+}
+
 /// A copy of the current context.
 #[inline]
 pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
