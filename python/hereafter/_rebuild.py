@@ -17,9 +17,6 @@ from hereafter import _hereafter
 #: Methods that stay Twisted's own.
 _KEPT = ("addTimeout", "asFuture", "fromFuture", "callbacks")
 
-#: What a class body leaves that its copy makes anew.
-_CLASS_MACHINERY = ("__dict__", "__weakref__", "__orig_bases__", "__parameters__")
-
 
 def _check_return_value(trace: TracebackType | None) -> None:
     """
@@ -81,28 +78,20 @@ def _adopt(function: Any, names: dict[str, Any]) -> Any:
     return function
 
 
-def _rebase(old: type, base: type) -> type:
-    """
-    The class ``old``, made anew on another base.
-    """
-    body = {name: value for name, value in vars(old).items() if name not in _CLASS_MACHINERY}
-    return type(old.__name__, (base,), body)
-
-
 def rebuild(names: dict[str, Any]) -> None:
     """
     Put the native names into the namespace of ``twisted.internet.defer``.
     """
     old = names["Deferred"]
     new = _hereafter.Deferred
+    names["_parseDeferredListResult"] = _hereafter._parseDeferredListResult
     _hereafter._bind(names, _check_return_value)
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
-    names["DeferredList"] = _rebase(names["DeferredList"], new)
-    for name in ("succeed", "fail", "execute", "maybeDeferred", "ensureDeferred"):
+    for name in ("DeferredList", "gatherResults", "succeed", "fail", "execute", "maybeDeferred", "ensureDeferred"):
         names[name] = getattr(_hereafter, name)
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)
     names["_cancellableInlineCallbacks"] = _hereafter._run_generator

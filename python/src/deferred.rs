@@ -145,7 +145,7 @@ impl Fast for Fire {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    let probe = Bound::new(py, Deferred { state: Attached::new(State::default()) })?;
+    let probe = Bound::new(py, Deferred::bare())?;
     LAYOUT.learn(&probe);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
@@ -223,6 +223,7 @@ impl Deferred {
             match link {
                 Link::Waiter(other) | Link::Fire(other) => bury(other.into_any()),
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
+                Link::Member(list, _) => bury(list.into_any()),
                 other => drop(other),
             }
         }
@@ -231,11 +232,25 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let new = LAYOUT.make(py, Self { state: Attached::new(State::default()) })?;
+        let new = LAYOUT.make(py, Self::bare())?;
         if !Self::is_plain_class(py) && Self::debugs(&new)? {
             Self::note_creator(&new)?;
         }
         Ok(new)
+    }
+
+    /// What an object is made around.
+    pub(crate) fn bare() -> Self {
+        Self { state: Attached::new(State::default()) }
+    }
+
+    /// Twisted's `__init__`.
+    pub(crate) fn initialise(slf: &Bound<'_, Self>, canceller: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        state(slf).canceller.set(canceller);
+        if Self::debugs(slf)? {
+            Self::note_creator(slf)?;
+        }
+        Ok(())
     }
 
     /// A deferred that has fired with `result`.
@@ -403,17 +418,12 @@ impl Deferred {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { state: Attached::new(State::default()) }
+        Self::bare()
     }
 
     #[pyo3(signature = (canceller = None))]
     fn __init__(slf: &Bound<'_, Self>, canceller: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        let its = state(slf);
-        its.canceller.set(canceller);
-        if Self::debugs(slf)? {
-            Self::note_creator(slf)?;
-        }
-        Ok(())
+        Self::initialise(slf, canceller)
     }
 
     /// Adds a callback and an errback; either gets what it is to be given beside the result.
@@ -600,6 +610,7 @@ impl Deferred {
                 Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
                 Link::Waiter(other) => (bare(other.as_any()), bare(other.as_any())),
                 Link::Resume(driver) | Link::Cancel(driver) => (bare(driver.as_any()), bare(driver.as_any())),
+                Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
             };
             pairs.push(pair);
             PyResult::Ok(())
@@ -668,6 +679,7 @@ impl Deferred {
             },
             Link::Waiter(other) | Link::Fire(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
+            Link::Member(list, _) => visit.call(list),
         })
     }
 

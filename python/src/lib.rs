@@ -2,6 +2,7 @@
 //!
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own;
 //! * `raw.rs`: all unsafe code, with the argument for it.
@@ -9,6 +10,7 @@
 mod deferred;
 mod failure;
 mod inline;
+mod list;
 mod raw;
 mod ready;
 mod twisted;
@@ -23,10 +25,14 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<deferred::Deferred>()?;
     deferred::shorten(py)?;
     deferred::remember_methods(py)?;
+    module.add_class::<list::DeferredList>()?;
+    deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
     module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
+    module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
+    module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
     module.add_function(wrap_pyfunction!(ready::execute, module)?)?;

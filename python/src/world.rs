@@ -3,6 +3,7 @@
 use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
+use crate::list::DeferredList;
 use crate::raw::{self, Queue, Slot};
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
@@ -52,6 +53,8 @@ pub(crate) enum Link {
     Resume(Py<Driver>),
     /// Tells a cancelled generator.
     Cancel(Py<Driver>),
+    /// The list that this one is a member of, and its place there.
+    Member(Py<DeferredList>, u32),
 }
 
 /// The state of one deferred, beside what Python itself keeps in the object.
@@ -254,6 +257,10 @@ impl<'py> World for PyWorld<'py> {
             }
             Link::Fire(target) => pass_on(handle, target.bind(py), &result),
             Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
+            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result).unwrap_or_else(|error| {
+                its.result.set(Some(failed(handle, error)));
+                Step::Ran
+            }),
             Link::Cancel(driver) => settle(handle, Driver::cancelled(driver.bind(py), &result), driver.bind(py).as_any()),
         }
     }
