@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from functools import wraps
-from types import GeneratorType, TracebackType
+from types import TracebackType
 from typing import Any, Callable
 
 from hereafter import _hereafter
@@ -44,24 +44,13 @@ def _check_return_value(trace: TracebackType | None) -> None:
 
 
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    returned = names["_DefGen_Return"]
-    run = _hereafter._run_generator
+    run = _hereafter._run_function
 
     def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
+        # A plain function, since programs look at what they decorate.
         @wraps(f)
         def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
-            try:
-                gen = f(*args, **kwargs)
-            except returned:
-                raise TypeError(
-                    f"inlineCallbacks requires {f!r} to produce a generator; instead"
-                    "caught returnValue being used in a non-generator"
-                )
-            if not isinstance(gen, GeneratorType):
-                raise TypeError(
-                    f"inlineCallbacks requires {f!r} to produce a generator; instead got {gen!r}"
-                )
-            return run(gen)
+            return run(f, args, kwargs)
 
         return unwindGenerator
 

@@ -34,14 +34,14 @@ pub(crate) struct Ours;
 impl Ours {
     #[inline]
     pub(crate) fn derives(py: Python<'_>, kind: *mut PyTypeObject) -> bool {
-        raw::derives(kind, Deferred::type_object_raw(py))
+        raw::is_heap_class(kind) && raw::derives(kind, Deferred::type_object_raw(py))
     }
 }
 
 /// The object as a deferred, by its type alone.
 #[inline]
 pub(crate) fn as_deferred<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Deferred>> {
-    object.cast::<Deferred>().ok()
+    if raw::is_heap_class(object.get_type_ptr()) { object.cast::<Deferred>().ok() } else { None }
 }
 
 /// The classes of Deferreds, oldest first; Twisted's `_DEFERRED_SUBCLASSES`.
@@ -210,10 +210,10 @@ impl Deferred {
     fn bury_contents(&self) {
         let state = self.state.in_collector();
         for place in [&state.result, &state.canceller, &state.chained_to] {
-            if place.is_set() {
-                if let Some(object) = place.take() {
-                    bury(object);
-                }
+            match place.peek() {
+                None => {}
+                Some((_, kind)) if raw::is_heap_class(kind) => place.take().into_iter().for_each(bury),
+                Some(_) => drop(place.take()),
             }
         }
         if state.links.is_empty() {

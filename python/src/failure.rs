@@ -1,6 +1,6 @@
 //! Twisted's failures, made without a call of Python code where that comes to the same.
 
-use crate::raw;
+use crate::raw::{self, Raised};
 use crate::twisted::{Twisted, twisted};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
@@ -26,9 +26,12 @@ fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
 
 /// `Failure()`, made while `error` is being handled.
 pub(crate) fn from_error<'py>(py: Python<'py>, error: PyErr, capture: bool) -> PyResult<Bound<'py, PyAny>> {
-    let traceback = error.traceback(py).map(Bound::into_any);
-    let value = error.into_value(py).into_bound(py).into_any();
-    from_parts(&value, traceback, capture)
+    from_raised(Raised::from_error(py, error), capture)
+}
+
+/// The same, for what a call raised.
+pub(crate) fn from_raised(raised: Raised<'_>, capture: bool) -> PyResult<Bound<'_, PyAny>> {
+    from_parts(&raised.value, raised.traceback, capture)
 }
 
 /// `Failure(value)` for an exception that was not raised.

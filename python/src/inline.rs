@@ -6,14 +6,15 @@ use crate::raw::{self, Attached, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, give, failed, state};
 use hereafter_engine::Step;
-use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use std::cell::Cell;
 
 /// A generator that waits: what it is, in which context it runs, and which deferred it ends in.
-#[pyclass(frozen, weakref, module = "twisted.internet.defer")]
+#[pyclass(frozen, module = "twisted.internet.defer")]
 pub(crate) struct Driver {
     state: Attached<DriverState>,
 }
@@ -357,8 +358,36 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
     }
 }
 
-/// Runs the generator or coroutine; what `inlineCallbacks` does with what its function gives.
+/// Runs the generator or coroutine.
 #[pyfunction]
 pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
-    raw::as_one_call(generator.py(), || Driver::begin(generator))
+    Driver::begin(generator)
+}
+
+/// Calls a function that `inlineCallbacks` decorates, and runs the generator that it gives.
+#[pyfunction]
+pub(crate) fn _run_function<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyTuple>,
+    keywords: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, Deferred>> {
+    let py = function.py();
+    let names = twisted(py)?;
+    let wanted = |what: &str| -> PyErr {
+        let told = function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
+        PyTypeError::new_err(format!("inlineCallbacks requires {told} to produce a generator; instead {what}"))
+    };
+    let generator = match function.call(arguments, (!keywords.is_empty()).then_some(keywords)) {
+        Ok(generator) => generator,
+        Err(error) if error.is_instance(py, names.returned_value.bind(py)) => {
+            let clear = wanted("caught returnValue being used in a non-generator");
+            clear.set_context(py, Some(error));
+            return Err(clear);
+        }
+        Err(error) => return Err(error),
+    };
+    if !generator.get_type().is(&names.generator) && !generator.is_instance(names.generator.bind(py))? {
+        return Err(wanted(&format!("got {}", generator.repr()?)));
+    }
+    raw::as_one_call(py, || Driver::begin(&generator))
 }

@@ -31,12 +31,12 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
     module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
+    module.add_function(wrap_pyfunction!(inline::_run_function, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
-    module.add_function(wrap_pyfunction!(ready::execute, module)?)?;
-    module.add_function(wrap_pyfunction!(ready::maybe_deferred, module)?)?;
+    ready::add_functions(module)?;
     module.add_function(wrap_pyfunction!(ready::ensure_deferred, module)?)?;
     Ok(())
 }

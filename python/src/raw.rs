@@ -154,9 +154,53 @@ fn owned<'py>(py: Python<'py>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'p
     unsafe { Bound::from_owned_ptr_or_err(py, pointer) }
 }
 
+/// The exception that a call raised, and its traceback.
+pub(crate) struct Raised<'py> {
+    pub(crate) value: Bound<'py, PyAny>,
+    pub(crate) traceback: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Raised<'py> {
+    /// The same of an error that went through PyO3's hands.
+    pub(crate) fn from_error(py: Python<'py>, error: PyErr) -> Self {
+        let traceback = error.traceback(py).map(Bound::into_any);
+        Self { value: error.into_value(py).into_bound(py).into_any(), traceback }
+    }
+
+    /// Takes what the interpreter has noted.
+    fn take(py: Python<'py>) -> Self {
+        let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: rule 3: what is fetched is owned by us, the value is an exception once it is normal.
+        unsafe {
+            ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
+            ffi::PyErr_NormalizeException(&raw mut kind, &raw mut value, &raw mut traceback);
+            drop(Bound::from_owned_ptr_or_opt(py, kind));
+            let traceback = Bound::from_owned_ptr_or_opt(py, traceback);
+            match Bound::from_owned_ptr_or_opt(py, value) {
+                Some(value) => {
+                    if let Some(traceback) = &traceback {
+                        ffi::PyException_SetTraceback(value.as_ptr(), traceback.as_ptr());
+                    }
+                    Self { value, traceback }
+                }
+                None => Self::from_error(py, pyo3::exceptions::PySystemError::new_err("a call failed and noted no exception")),
+            }
+        }
+    }
+}
+
+/// What a call of Python code came to.
+pub(crate) type Called<'py> = Result<Bound<'py, PyAny>, Raised<'py>>;
+
+#[inline]
+fn called<'py>(py: Python<'py>, pointer: *mut ffi::PyObject) -> Called<'py> {
+    // SAFETY: as in `owned`.
+    unsafe { Bound::from_owned_ptr_or_opt(py, pointer) }.ok_or_else(|| Raised::take(py))
+}
+
 /// Calls `function` with one argument.
 #[inline]
-pub(crate) fn call_one<'py>(function: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call_one<'py>(function: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> Called<'py> {
     let mut room = [std::ptr::null_mut(), argument.as_ptr()];
     // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
     let result = unsafe {
@@ -167,7 +211,7 @@ pub(crate) fn call_one<'py>(function: &Bound<'py, PyAny>, argument: &Bound<'py, 
             std::ptr::null_mut(),
         )
     };
-    owned(function.py(), result)
+    called(function.py(), result)
 }
 
 /// Calls `function` with `first`, and then what is in `more` and `keywords`.
@@ -176,7 +220,7 @@ pub(crate) fn call_more<'py>(
     first: &Bound<'py, PyAny>,
     more: Option<&Bound<'py, PyTuple>>,
     keywords: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> Called<'py> {
     let mut room: SmallVec<[*mut ffi::PyObject; 8]> = SmallVec::new();
     room.push(std::ptr::null_mut());
     room.push(first.as_ptr());
@@ -192,7 +236,7 @@ pub(crate) fn call_more<'py>(
             keywords.map_or(std::ptr::null_mut(), Bound::as_ptr),
         )
     };
-    owned(function.py(), result)
+    called(function.py(), result)
 }
 
 /// What a generator or coroutine did when it was sent something.
@@ -263,6 +307,13 @@ pub(crate) fn in_context<'py, R>(context: &Bound<'py, PyAny>, inside: impl FnOnc
 pub(crate) fn derives(kind: *mut ffi::PyTypeObject, of: *mut ffi::PyTypeObject) -> bool {
     // SAFETY: callers pass the types of living objects.
     kind == of || unsafe { ffi::PyType_IsSubtype(kind, of) != 0 }
+}
+
+/// Whether `kind` was made at run time, as ours and all that derive from them are; most classes of results are not.
+#[inline]
+pub(crate) fn is_heap_class(kind: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: callers pass the types of living objects.
+    unsafe { ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_HEAPTYPE) != 0 }
 }
 
 /// Whether `kind` is a class of exceptions, as failures are.
@@ -454,6 +505,16 @@ impl<'py> Arguments<'_, 'py> {
         PyTuple::new(self.py, some)
     }
 
+    /// Calls the first of them with all others.
+    #[inline]
+    pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
+        let Some(count) = self.count.checked_sub(1) else {
+            return Err(pyo3::exceptions::PyTypeError::new_err("missing 1 required positional argument: a callable"));
+        };
+        // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
+        owned(self.py, unsafe { ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names) })
+    }
+
     /// Those with names.
     pub(crate) fn keywords(&self) -> PyResult<Option<Bound<'py, PyDict>>> {
         if self.named() == 0 {
@@ -508,6 +569,19 @@ pub(crate) fn add_method<F: Fast>(class: &Bound<'_, PyType>, name: &'static CStr
     // SAFETY: the definition lives forever, and says of its function what it is.
     let method = owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
     class.setattr(name.to_string_lossy().as_ref(), method)
+}
+
+/// Puts a function in a module.
+pub(crate) fn add_function<F: Fast>(module: &Bound<'_, PyModule>, name: &'static CStr, doc: &'static CStr) -> PyResult<()> {
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>> },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }));
+    // SAFETY: the definition lives forever, and says of its function what it is.
+    let function = unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), std::ptr::null_mut()) };
+    module.add(name.to_string_lossy().as_ref(), owned(module.py(), function)?)
 }
 
 /// Has a class be called by this function, rather than by `__new__` and `__init__`.

@@ -3,10 +3,10 @@
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
+use crate::raw::{self, Arguments, Fast};
 use crate::twisted::twisted;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 
 /// A Deferred that has fired with `result`.
 #[pyfunction]
@@ -29,43 +29,53 @@ fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
     Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?)
 }
 
-/// A Deferred that has fired with what the call returned or raised.
-#[pyfunction]
-#[pyo3(signature = (callable, /, *args, **kwargs))]
-pub(crate) fn execute<'py>(
-    callable: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, Deferred>> {
-    match callable.call(args, kwargs) {
-        Ok(result) => Deferred::made(result),
-        Err(error) => failed(callable.py(), error),
+/// `execute(callable, *args, **kwargs)`.
+pub(crate) struct Execute;
+
+impl Fast for Execute {
+    fn call<'py>(module: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        arguments.call_first().and_then(Deferred::made).or_else(|error| failed(module.py(), error)).map(Bound::into_any)
     }
 }
 
-/// The Deferred that the call returned, or one for the value, failure or coroutine that it returned or the exception that it raised.
-#[pyfunction]
-#[pyo3(name = "maybeDeferred", signature = (f, /, *args, **kwargs))]
-pub(crate) fn maybe_deferred<'py>(
-    f: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, Deferred>> {
-    let py = f.py();
-    let result = match f.call(args, kwargs) {
-        Ok(result) => result,
-        Err(error) => return failed(py, error),
-    };
-    if let Some(deferred) = as_deferred(&result) {
-        return Ok(deferred.clone());
+/// `maybeDeferred(f, *args, **kwargs)`.
+pub(crate) struct MaybeDeferred;
+
+impl Fast for MaybeDeferred {
+    #[inline]
+    fn call<'py>(module: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = module.py();
+        let result = match arguments.call_first() {
+            Ok(result) => result,
+            Err(error) => return failed(py, error).map(Bound::into_any),
+        };
+        if as_deferred(&result).is_some() {
+            return Ok(result);
+        }
+        let made = if failure::is_failure(&result) {
+            Deferred::made_failed(result)
+        } else if result.get_type().is(&twisted(py)?.coroutine) {
+            Driver::begin(&result)
+        } else {
+            Deferred::made(result)
+        };
+        made.map(Bound::into_any)
     }
-    if failure::is_failure(&result) {
-        return Deferred::made_failed(result);
-    }
-    if result.get_type().is(&twisted(py)?.coroutine) {
-        return Driver::begin(&result);
-    }
-    Deferred::made(result)
+}
+
+/// Puts in the functions that take their arguments in place.
+pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    raw::add_function::<Execute>(
+        module,
+        c"execute",
+        c"execute(callable, /, *args, **kwargs)\n--\n\nA Deferred that has fired with what the call returned or raised.",
+    )?;
+    raw::add_function::<MaybeDeferred>(
+        module,
+        c"maybeDeferred",
+        c"maybeDeferred(f, /, *args, **kwargs)\n--\n\nThe Deferred that the call returned, or one for the value, failure or coroutine\n\
+          that it returned or the exception that it raised.",
+    )
 }
 
 /// The Deferred itself, or one that runs the coroutine.

@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
-use crate::raw::{self, Queue, Slot};
+use crate::raw::{self, Called, Queue, Raised, Slot};
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
 use pyo3::intern;
@@ -20,7 +20,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn call<'py>(&self, result: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(&self, result: &Bound<'py, PyAny>) -> Called<'py> {
         let py = result.py();
         let arguments = self.arguments.as_ref().map(|arguments| arguments.bind(py));
         raw::call_more(self.function.bind(py), result, arguments, self.keywords.as_ref().map(|keywords| keywords.bind(py)))
@@ -124,12 +124,12 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 }
 
 /// The result after a link: a failure when the call raised.
-fn settle<'py>(deferred: &Bound<'py, Deferred>, called: PyResult<Bound<'py, PyAny>>, function: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+fn settle<'py>(deferred: &Bound<'py, Deferred>, called: Called<'py>, function: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
     let place = &state(deferred).result;
     let result = match called {
         Ok(result) => result,
-        Err(error) => {
-            place.set(Some(failed(deferred, error)));
+        Err(raised) => {
+            place.set(Some(failed_raised(deferred, raised)));
             return Step::Ran;
         }
     };
@@ -149,9 +149,13 @@ fn settle<'py>(deferred: &Bound<'py, Deferred>, called: PyResult<Bound<'py, PyAn
 
 /// The failure that a link's exception becomes.
 pub(crate) fn failed<'py>(deferred: &Bound<'py, Deferred>, error: PyErr) -> Bound<'py, PyAny> {
+    failed_raised(deferred, Raised::from_error(deferred.py(), error))
+}
+
+fn failed_raised<'py>(deferred: &Bound<'py, Deferred>, raised: Raised<'py>) -> Bound<'py, PyAny> {
     let py = deferred.py();
     let capture = Deferred::debugs(deferred).unwrap_or(false);
-    failure::from_error(py, error, capture).unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any())
+    failure::from_raised(raised, capture).unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any())
 }
 
 fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<()> {
@@ -179,7 +183,7 @@ fn pass_on<'py>(source: &Bound<'py, Deferred>, target: &Bound<'py, Deferred>, re
     if !Deferred::is_plain(target) {
         let name = if failed_here { intern!(py, "errback") } else { intern!(py, "callback") };
         let method = target.getattr(name);
-        let called = method.and_then(|method| raw::call_one(&method, result));
+        let called = method.map_err(|error| Raised::from_error(py, error)).and_then(|method| raw::call_one(&method, result));
         return settle(source, called, target.as_any());
     }
     match give(target, result.clone()) {
@@ -261,7 +265,10 @@ impl<'py> World for PyWorld<'py> {
                 its.result.set(Some(failed(handle, error)));
                 Step::Ran
             }),
-            Link::Cancel(driver) => settle(handle, Driver::cancelled(driver.bind(py), &result), driver.bind(py).as_any()),
+            Link::Cancel(driver) => {
+                let told = Driver::cancelled(driver.bind(py), &result).map_err(|error| Raised::from_error(py, error));
+                settle(handle, told, driver.bind(py).as_any())
+            },
         }
     }
 
@@ -333,7 +340,7 @@ impl<'py> World for PyWorld<'py> {
         let Some(canceller) = state(handle).canceller.get(py) else { return Cancelling::Missing };
         let called = match canceller.cast::<Driver>() {
             Ok(driver) => Driver::cancel(driver, handle),
-            Err(_) => raw::call_one(&canceller, handle.as_any()).map(drop),
+            Err(_) => raw::call_one(&canceller, handle.as_any()).map(drop).map_err(|raised| PyErr::from_value(raised.value)),
         };
         if let Err(error) = called {
             report_canceller(handle, error);
