@@ -6,6 +6,7 @@ use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Claim, Graveyard, World};
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyAttributeError, PyStopIteration, PyTypeError};
 use pyo3::ffi::PyTypeObject;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -13,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
-use pyo3::PyTypeInfo;
+use std::convert::Infallible;
 
 /// A callback which will be put off until later.
 ///
@@ -40,7 +41,9 @@ impl Ours {
 
 /// The object as a deferred, by its type alone.
 #[inline]
-pub(crate) fn as_deferred<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Deferred>> {
+pub(crate) fn as_deferred<'a, 'py>(
+    object: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, Deferred>> {
     if raw::is_heap_class(object.get_type_ptr()) { object.cast::<Deferred>().ok() } else { None }
 }
 
@@ -48,13 +51,21 @@ pub(crate) fn as_deferred<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a 
 static CLASSES: PyOnceLock<Py<PyList>> = PyOnceLock::new();
 
 pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
-    let classes = CLASSES.get_or_try_init(py, || PyList::new(py, [py.get_type::<Deferred>()]).map(Bound::unbind));
+    let classes = CLASSES
+        .get_or_try_init(py, || PyList::new(py, [py.get_type::<Deferred>()]).map(Bound::unbind));
     Ok(classes?.bind(py))
 }
 
 /// The methods that we call ourselves where the class has them as we made them.
-const METHODS: [&str; 7] =
-    ["callback", "errback", "addCallbacks", "addBoth", "cancel", "_startRunCallbacks", "_runCallbacks"];
+const METHODS: [&str; 7] = [
+    "callback",
+    "errback",
+    "addCallbacks",
+    "addBoth",
+    "cancel",
+    "_startRunCallbacks",
+    "_runCallbacks",
+];
 
 /// How objects of the class itself are made.
 static LAYOUT: Layout = Layout::new();
@@ -64,7 +75,10 @@ struct Construct;
 
 impl Fast for Construct {
     #[inline]
-    fn call<'py>(class: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(
+        class: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let few = match (arguments.len(), arguments.named()) {
             (0 | 1, 0) => true,
             (0, 1) => arguments.is_only_name(intern!(class.py(), "canceller")),
@@ -91,7 +105,10 @@ const BOTH: u8 = 2;
 
 impl<const KIND: u8> Fast for Add<KIND> {
     #[inline]
-    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let deferred = receiver.cast::<Deferred>()?;
         let link = if arguments.len() == 1 && arguments.named() == 0 {
             let function = arguments.get(0).unbind();
@@ -104,17 +121,29 @@ impl<const KIND: u8> Fast for Add<KIND> {
             let mut keywords = arguments.keywords()?;
             let (function, rest) = if arguments.len() == 0 {
                 let name = if KIND == ERRBACK { "errback" } else { "callback" };
-                let function = keywords.as_ref().map(|keywords| keywords.get_item(name)).transpose()?.flatten();
+                let function = keywords
+                    .as_ref()
+                    .map(|keywords| keywords.get_item(name))
+                    .transpose()?
+                    .flatten();
                 if let (Some(keywords), true) = (&keywords, function.is_some()) {
                     keywords.del_item(name)?;
                 }
-                let missing = || PyTypeError::new_err(format!("missing 1 required positional argument: '{name}'"));
+                let missing = || {
+                    PyTypeError::new_err(format!(
+                        "missing 1 required positional argument: '{name}'"
+                    ))
+                };
                 (function.ok_or_else(missing)?, None)
             } else {
                 (arguments.get(0), (arguments.len() > 1).then(|| arguments.tuple(1)).transpose()?)
             };
             keywords = keywords.filter(|keywords| !keywords.is_empty());
-            let call = Call { function: function.unbind(), arguments: rest.map(Bound::unbind), keywords: keywords.map(Bound::unbind) };
+            let call = Call {
+                function: function.unbind(),
+                arguments: rest.map(Bound::unbind),
+                keywords: keywords.map(Bound::unbind),
+            };
             Link::Pair(Box::new(match KIND {
                 CALLBACK => Pair::Callback(call),
                 ERRBACK => Pair::Errback(call),
@@ -131,10 +160,14 @@ struct Fire;
 
 impl Fast for Fire {
     #[inline]
-    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = receiver.py();
         let one = arguments.len() == 1 && arguments.named() == 0;
-        if !one && !(arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"))) {
+        let by_name = arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"));
+        if !one && !by_name {
             return Err(PyTypeError::new_err("callback() takes exactly one argument: 'result'"));
         }
         Deferred::start(receiver.cast::<Deferred>()?, arguments.get(0))?;
@@ -163,7 +196,11 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
         c"addBoth",
         c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
-    raw::add_method::<Fire>(&class, c"callback", c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.")
+    raw::add_method::<Fire>(
+        &class,
+        c"callback",
+        c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.",
+    )
 }
 
 static ORIGINALS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
@@ -172,7 +209,8 @@ static WATCH: Watch = Watch::new();
 /// Remembers the class's methods as they were made.
 pub(crate) fn remember_methods(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    let methods: PyResult<Vec<_>> = METHODS.iter().map(|name| class.getattr(*name).map(Bound::unbind)).collect();
+    let methods: PyResult<Vec<_>> =
+        METHODS.iter().map(|name| class.getattr(*name).map(Bound::unbind)).collect();
     // Set once, when the module is made.
     let _ = ORIGINALS.set(py, methods?);
     Ok(())
@@ -180,8 +218,10 @@ pub(crate) fn remember_methods(py: Python<'_>) -> PyResult<()> {
 
 fn is_unchanged(class: &Bound<'_, PyAny>) -> bool {
     let Some(originals) = ORIGINALS.get(class.py()) else { return false };
-    let unchanged =
-        METHODS.iter().zip(originals).all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)));
+    let unchanged = METHODS
+        .iter()
+        .zip(originals)
+        .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)));
     let debug = class.getattr(intern!(class.py(), "debug")).and_then(|debug| debug.is_truthy());
     unchanged && debug.is_ok_and(|debug| !debug)
 }
@@ -212,7 +252,9 @@ impl Deferred {
         for place in [&state.result, &state.canceller, &state.chained_to] {
             match place.peek() {
                 None => {}
-                Some((_, kind)) if raw::is_heap_class(kind) => place.take().into_iter().for_each(bury),
+                Some((_, kind)) if raw::is_heap_class(kind) => {
+                    place.take().into_iter().for_each(bury);
+                }
                 Some(_) => drop(place.take()),
             }
         }
@@ -245,7 +287,10 @@ impl Deferred {
     }
 
     /// Twisted's `__init__`.
-    pub(crate) fn initialise(slf: &Bound<'_, Self>, canceller: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    pub(crate) fn initialise(
+        slf: &Bound<'_, Self>,
+        canceller: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         state(slf).canceller.set(canceller);
         if Self::debugs(slf)? {
             Self::note_creator(slf)?;
@@ -254,7 +299,7 @@ impl Deferred {
     }
 
     /// A deferred that has fired with `result`.
-    pub(crate) fn made<'py>(result: Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+    pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
         let new = Self::make(result.py())?;
         let its = state(&new);
         its.chain.claim();
@@ -263,7 +308,7 @@ impl Deferred {
     }
 
     /// `fail()`: fired, through the chain, so that an unhandled failure is noted.
-    pub(crate) fn made_failed<'py>(failure: Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+    pub(crate) fn made_failed(failure: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
         let new = Self::make(failure.py())?;
         Self::start(&new, failure)?;
         Ok(new)
@@ -328,7 +373,9 @@ impl Deferred {
             if !Self::debugs(slf)? {
                 return Ok(PyErr::from_value(class.call0()?));
             }
-            let told = state(slf).debug_information(py)?.call_method0(intern!(py, "_getDebugTracebacks"))?;
+            let told = state(slf)
+                .debug_information(py)?
+                .call_method0(intern!(py, "_getDebugTracebacks"))?;
             Ok(PyErr::from_value(class.call1((format!("\n{}", told.str()?.to_str()?),))?))
         };
         make().unwrap_or_else(|error| error)
@@ -348,7 +395,11 @@ impl Deferred {
     }
 
     /// Fires by the method of this name, if it was replaced.
-    pub(crate) fn fire_with<'py>(slf: &Bound<'py, Self>, result: Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<()> {
+    pub(crate) fn fire_with<'py>(
+        slf: &Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<()> {
         if Self::is_plain(slf) {
             return Self::start(slf, result);
         }
@@ -388,11 +439,19 @@ impl Deferred {
 }
 
 /// A call from what `addCallbacks` is given, where `None` stands for nothing.
-fn call_of(function: Bound<'_, PyAny>, arguments: Option<Bound<'_, PyAny>>, keywords: Option<Bound<'_, PyAny>>) -> PyResult<Call> {
+fn call_of(
+    function: Bound<'_, PyAny>,
+    arguments: Option<Bound<'_, PyAny>>,
+    keywords: Option<Bound<'_, PyAny>>,
+) -> PyResult<Call> {
     let arguments = arguments
         .map(|arguments| match arguments.cast_into::<PyTuple>() {
             Ok(tuple) => Ok(tuple),
-            Err(other) => other.into_inner().try_iter()?.collect::<PyResult<Vec<_>>>().and_then(|all| PyTuple::new(function.py(), all)),
+            Err(other) => other
+                .into_inner()
+                .try_iter()?
+                .collect::<PyResult<Vec<_>>>()
+                .and_then(|all| PyTuple::new(function.py(), all)),
         })
         .transpose()?
         .filter(|arguments| !arguments.is_empty());
@@ -404,7 +463,11 @@ fn call_of(function: Bound<'_, PyAny>, arguments: Option<Bound<'_, PyAny>>, keyw
         })
         .transpose()?
         .filter(|keywords| !keywords.is_empty());
-    Ok(Call { function: function.unbind(), arguments: arguments.map(Bound::unbind), keywords: keywords.map(Bound::unbind) })
+    Ok(Call {
+        function: function.unbind(),
+        arguments: arguments.map(Bound::unbind),
+        keywords: keywords.map(Bound::unbind),
+    })
 }
 
 #[pymethods]
@@ -440,14 +503,19 @@ impl Deferred {
         let callback = call_of(callback, callbackArgs, callbackKeywords)?;
         let pair = match errback {
             None => Pair::Callback(callback),
-            Some(errback) => Pair::Either(callback, call_of(errback, errbackArgs, errbackKeywords)?),
+            Some(errback) => {
+                Pair::Either(callback, call_of(errback, errbackArgs, errbackKeywords)?)
+            }
         };
         Self::push(slf, Link::Pair(Box::new(pair)));
         Ok(slf.clone())
     }
 
     /// Has the Deferred `d` fire with this one's result, which is then `None` here.
-    fn chainDeferred<'py>(slf: &Bound<'py, Self>, d: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn chainDeferred<'py>(
+        slf: &Bound<'py, Self>,
+        d: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         match as_deferred(&d) {
             Some(other) if Self::is_plain(other) && Self::is_plain(slf) => {
@@ -457,7 +525,8 @@ impl Deferred {
             }
             _ => {
                 d.setattr(intern!(py, "_chainedTo"), slf)?;
-                let methods = (d.getattr(intern!(py, "callback"))?, d.getattr(intern!(py, "errback"))?);
+                let methods =
+                    (d.getattr(intern!(py, "callback"))?, d.getattr(intern!(py, "errback"))?);
                 slf.call_method1(intern!(py, "addCallbacks"), methods)
             }
         }
@@ -517,9 +586,10 @@ impl Deferred {
 
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        state(slf).result.get(slf.py()).ok_or_else(|| {
-            PyAttributeError::new_err("'Deferred' object has no attribute 'result'")
-        })
+        state(slf)
+            .result
+            .get(slf.py())
+            .ok_or_else(|| PyAttributeError::new_err("'Deferred' object has no attribute 'result'"))
     }
 
     #[setter]
@@ -590,14 +660,28 @@ impl Deferred {
         };
         let whole = |call: &Call| {
             let (arguments, keywords) = nothing();
-            let arguments = call.arguments.as_ref().map_or(arguments, |given| given.bind(py).clone());
-            (call.function.clone_ref(py), arguments, call.keywords.as_ref().map_or(keywords, |given| given.bind(py).clone()))
+            let arguments =
+                call.arguments.as_ref().map_or(arguments, |given| given.bind(py).clone());
+            (
+                call.function.clone_ref(py),
+                arguments,
+                call.keywords.as_ref().map_or(keywords, |given| given.bind(py).clone()),
+            )
         };
-        let method = |other: &Py<Self>, name: &str| -> PyResult<_> { Ok(bare(&other.bind(py).getattr(name)?.unbind())) };
+        let method = |other: &Py<Self>, name: &str| -> PyResult<_> {
+            Ok(bare(&other.bind(py).getattr(name)?.unbind()))
+        };
         let mut pairs = Vec::new();
-        state(slf).links.each(|link| {
+        // A copy first: what follows may run other people's code.
+        let mut links = Vec::new();
+        let copied: Result<(), Infallible> = state(slf).links.each(|link| {
+            links.push(link.copy(py));
+            Ok(())
+        });
+        let Ok(()) = copied;
+        for link in &links {
             let pair = match link {
-                Link::Gone => return Ok(()),
+                Link::Gone => continue,
                 Link::Callback(function) => (bare(function), bare(&names.failthru)),
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
@@ -609,13 +693,17 @@ impl Deferred {
                 },
                 Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
                 Link::Waiter(other) => (bare(other.as_any()), bare(other.as_any())),
-                Link::Resume(driver) | Link::Cancel(driver) => (bare(driver.as_any()), bare(driver.as_any())),
+                Link::Resume(driver) | Link::Cancel(driver) => {
+                    (bare(driver.as_any()), bare(driver.as_any()))
+                }
                 Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
             };
             pairs.push(pair);
-            PyResult::Ok(())
-        })?;
-        PyList::new(py, pairs.into_iter().map(|pair| pair.into_pyobject(py)).collect::<PyResult<Vec<_>>>()?)
+        }
+        PyList::new(
+            py,
+            pairs.into_iter().map(|pair| pair.into_pyobject(py)).collect::<PyResult<Vec<_>>>()?,
+        )
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -640,7 +728,10 @@ impl Deferred {
 
     /// Runs a coroutine that awaits Deferreds; the Deferred fires with what it returns.
     #[classmethod]
-    fn fromCoroutine<'py>(_class: &Bound<'py, PyType>, coro: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+    fn fromCoroutine<'py>(
+        _class: &Bound<'py, PyType>,
+        coro: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, Self>> {
         let py = coro.py();
         if Driver::can_drive(coro)? {
             return Driver::begin(coro);
@@ -651,12 +742,18 @@ impl Deferred {
 
     #[classmethod]
     #[pyo3(signature = (**_keywords))]
-    fn __init_subclass__(class: &Bound<'_, PyType>, _keywords: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    fn __init_subclass__(
+        class: &Bound<'_, PyType>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
         classes(class.py())?.append(class)
     }
 
     #[classmethod]
-    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyGenericAlias>> {
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyGenericAlias>> {
         PyGenericAlias::new(class.py(), class.as_any(), item)
     }
 
@@ -672,10 +769,14 @@ impl Deferred {
         };
         state.links.each(|link| match link {
             Link::Gone => Ok(()),
-            Link::Callback(function) | Link::Errback(function) | Link::Both(function) => visit.call(function),
+            Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
+                visit.call(function)
+            }
             Link::Pair(pair) => match &**pair {
                 Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => visit_call(call),
-                Pair::Either(callback, errback) => visit_call(callback).and_then(|()| visit_call(errback)),
+                Pair::Either(callback, errback) => {
+                    visit_call(callback).and_then(|()| visit_call(errback))
+                }
             },
             Link::Waiter(other) | Link::Fire(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
@@ -726,7 +827,11 @@ impl Awaiter {
     }
 
     /// Goes on; what is sent does not matter, the Deferred's result counts.
-    fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        _value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         self.advance(py)
     }
 

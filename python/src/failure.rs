@@ -12,20 +12,27 @@ use pyo3::types::PyDict;
 pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
     let kind = object.get_type_ptr();
     raw::is_exception_class(kind)
-        && twisted(object.py()).is_ok_and(|names| raw::derives(kind, names.failure.bind(object.py()).as_type_ptr()))
+        && twisted(object.py())
+            .is_ok_and(|names| raw::derives(kind, names.failure.bind(object.py()).as_type_ptr()))
 }
 
 /// Whether `Failure` is as Twisted made it.
 fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     let class = names.failure.bind(py);
     names.failure_watch.is_plain(class.as_type_ptr(), || {
-        let same = |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
-        same("__init__", &names.failure_init) && same("throwExceptionIntoGenerator", &names.failure_throw)
+        let same =
+            |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
+        same("__init__", &names.failure_init)
+            && same("throwExceptionIntoGenerator", &names.failure_throw)
     })
 }
 
 /// `Failure()`, made while `error` is being handled.
-pub(crate) fn from_error<'py>(py: Python<'py>, error: PyErr, capture: bool) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn from_error(
+    py: Python<'_>,
+    error: PyErr,
+    capture: bool,
+) -> PyResult<Bound<'_, PyAny>> {
     from_raised(Raised::from_error(py, error), capture)
 }
 
@@ -85,7 +92,9 @@ pub(crate) fn from_argument<'py>(
 }
 
 /// The failure's exception with its traceback, ready to be thrown; none if its class has ways of its own.
-pub(crate) fn plain_exception<'py>(failure: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn plain_exception<'py>(
+    failure: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = failure.py();
     let names = twisted(py)?;
     if !failure.get_type().is(&names.failure) || !is_plain(py, names) {

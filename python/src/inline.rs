@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
 use crate::raw::{self, Attached, Sent, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, give, failed, state};
+use crate::world::{Link, failed, give, state};
 use hereafter_engine::Step;
 use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -108,12 +108,15 @@ impl Driver {
     /// Goes on until the generator waits or ends; what it ends in is fired the ordinary way.
     fn go_on<'py>(slf: &Bound<'py, Self>, progress: Progress<'py>) -> PyResult<()> {
         let Some((target, result)) = Self::advance(slf, progress)? else { return Ok(()) };
-        let name = if failure::is_failure(&result) { intern!(slf.py(), "errback") } else { intern!(slf.py(), "callback") };
+        let name = if failure::is_failure(&result) {
+            intern!(slf.py(), "errback")
+        } else {
+            intern!(slf.py(), "callback")
+        };
         Deferred::fire_with(&target, result, name)
     }
 
     /// Goes on until the generator waits or ends; gives back what is to be fired with what.
-    #[expect(clippy::type_complexity, reason = "a deferred and its result")]
     fn advance<'py>(
         slf: &Bound<'py, Self>,
         mut progress: Progress<'py>,
@@ -138,8 +141,12 @@ impl Driver {
                         return Ok(None);
                     };
                     its.arrived.set(None);
-                    let (Some(generator), Some(context)) = (its.generator.get(py), its.context.get(py)) else {
-                        return Err(PyRuntimeError::new_err("a generator that was taken apart cannot go on"));
+                    let (Some(generator), Some(context)) =
+                        (its.generator.get(py), its.context.get(py))
+                    else {
+                        return Err(PyRuntimeError::new_err(
+                            "a generator that was taken apart cannot go on",
+                        ));
                     };
                     progress = run(&generator, &context, result)?;
                 }
@@ -154,7 +161,6 @@ impl Driver {
     }
 
     /// The generator is through: lets go of it.
-    #[expect(clippy::type_complexity, reason = "a deferred and its result")]
     fn end<'py>(
         slf: &Bound<'py, Self>,
         result: impl FnOnce(&Bound<'py, Deferred>) -> Bound<'py, PyAny>,
@@ -191,7 +197,11 @@ impl Driver {
                 let fired = give(&target, result)?;
                 return Ok((fired && state(&target).chain.paused() == 0).then_some(target));
             }
-            let name = if failure::is_failure(&result) { intern!(py, "errback") } else { intern!(py, "callback") };
+            let name = if failure::is_failure(&result) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
             Deferred::fire_with(&target, result, name)?;
             Ok(None)
         });
@@ -208,13 +218,14 @@ impl Driver {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "a deferred and its result")]
     fn step_on<'py>(
         slf: &Bound<'py, Self>,
         result: Bound<'py, PyAny>,
     ) -> PyResult<Option<(Bound<'py, Deferred>, Bound<'py, PyAny>)>> {
         let its = Self::its(slf);
-        let (Some(generator), Some(context)) = (its.generator.get(slf.py()), its.context.get(slf.py())) else {
+        let (Some(generator), Some(context)) =
+            (its.generator.get(slf.py()), its.context.get(slf.py()))
+        else {
             return Ok(None);
         };
         let progress = run(&generator, &context, result)?;
@@ -222,10 +233,15 @@ impl Driver {
     }
 
     /// Somebody cancels the deferred that the generator ends in: tells it first of all.
-    pub(crate) fn cancel<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, Deferred>) -> PyResult<()> {
+    pub(crate) fn cancel<'py>(
+        slf: &Bound<'py, Self>,
+        target: &Bound<'py, Deferred>,
+    ) -> PyResult<()> {
         let py = slf.py();
         if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
-            return Err(PyRecursionError::new_err("too many generators that await one another to cancel"));
+            return Err(PyRecursionError::new_err(
+                "too many generators that await one another to cancel",
+            ));
         }
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
         let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
@@ -233,7 +249,10 @@ impl Driver {
     }
 
     /// The first link of a cancelled one: cancels what is awaited, and waits for how the generator takes it.
-    pub(crate) fn cancelled<'py>(slf: &Bound<'py, Self>, result: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn cancelled<'py>(
+        slf: &Bound<'py, Self>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if !failure::is_failure(result) {
             return Ok(result.clone());
@@ -245,7 +264,9 @@ impl Driver {
         its.target.set(Some(target.clone().into_any()));
         if let Some(awaited) = its.waiting_on.get(py) {
             match as_deferred(&awaited) {
-                Some(deferred) if Deferred::is_plain(deferred) => Deferred::cancel_innermost(deferred)?,
+                Some(deferred) if Deferred::is_plain(deferred) => {
+                    Deferred::cancel_innermost(deferred)?;
+                }
                 _ => drop(awaited.call_method0(intern!(py, "cancel"))?),
             }
         }
@@ -262,7 +283,11 @@ impl Driver {
             return Ok(());
         }
         let Some((target, result)) = Self::step_on(slf, result)? else { return Ok(()) };
-        let name = if failure::is_failure(&result) { intern!(slf.py(), "errback") } else { intern!(slf.py(), "callback") };
+        let name = if failure::is_failure(&result) {
+            intern!(slf.py(), "errback")
+        } else {
+            intern!(slf.py(), "callback")
+        };
         Deferred::fire_with(&target, result, name)
     }
 
@@ -290,7 +315,11 @@ fn run<'py>(
     }
     loop {
         let sent = raw::in_context(context, || {
-            if failure::is_failure(&input) { throw(generator, &input) } else { raw::send(generator, &input) }
+            if failure::is_failure(&input) {
+                throw(generator, &input)
+            } else {
+                raw::send(generator, &input)
+            }
         });
         let yielded = match sent {
             Ok(Sent::Yielded(yielded)) => yielded,
@@ -319,7 +348,12 @@ fn run<'py>(
 fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
     let its = state(deferred);
     let chain = &its.chain;
-    if !chain.is_fired() || chain.paused() != 0 || chain.is_running() || !its.links.is_empty() || !Deferred::is_plain(deferred) {
+    if !chain.is_fired()
+        || chain.paused() != 0
+        || chain.is_running()
+        || !its.links.is_empty()
+        || !Deferred::is_plain(deferred)
+    {
         return None;
     }
     let py = deferred.py();
@@ -330,7 +364,7 @@ fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
     Some(result)
 }
 
-fn raised<'py>(py: Python<'py>, error: PyErr) -> PyResult<Progress<'py>> {
+fn raised(py: Python<'_>, error: PyErr) -> PyResult<Progress<'_>> {
     if error.is_instance_of::<PyStopIteration>(py) {
         let value = error.value(py).getattr(intern!(py, "value"))?;
         return Ok(Progress::Returned(value));
@@ -374,8 +408,11 @@ pub(crate) fn _run_function<'py>(
     let py = function.py();
     let names = twisted(py)?;
     let wanted = |what: &str| -> PyErr {
-        let told = function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
-        PyTypeError::new_err(format!("inlineCallbacks requires {told} to produce a generator; instead {what}"))
+        let told =
+            function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
+        PyTypeError::new_err(format!(
+            "inlineCallbacks requires {told} to produce a generator; instead {what}"
+        ))
     };
     let generator = match function.call(arguments, (!keywords.is_empty()).then_some(keywords)) {
         Ok(generator) => generator,
@@ -386,7 +423,9 @@ pub(crate) fn _run_function<'py>(
         }
         Err(error) => return Err(error),
     };
-    if !generator.get_type().is(&names.generator) && !generator.is_instance(names.generator.bind(py))? {
+    if !generator.get_type().is(&names.generator)
+        && !generator.is_instance(names.generator.bind(py))?
+    {
         return Err(wanted(&format!("got {}", generator.repr()?)));
     }
     raw::as_one_call(py, || Driver::begin(&generator))

@@ -52,16 +52,26 @@ impl DeferredList {
                     (Ok(here), Ok(there)) => here.is(&there),
                     _ => false,
                 };
-                ["callback", "errback", "_startRunCallbacks", "_runCallbacks"].iter().all(|name| same(name))
+                ["callback", "errback", "_startRunCallbacks", "_runCallbacks"]
+                    .iter()
+                    .all(|name| same(name))
             })
             && !Deferred::debugs(slf.as_super()).unwrap_or(true)
     }
 
     /// What the list comes to by this result, if it is to fire now.
-    fn note<'py>(slf: &Bound<'py, Self>, index: usize, succeeded: bool, result: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn note<'py>(
+        slf: &Bound<'py, Self>,
+        index: usize,
+        succeeded: bool,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let its = Self::its(slf);
-        let results = its.results.get(py).map_or_else(|| Ok(PyList::empty(py)), Bound::cast_into::<PyList>)?;
+        let results = its
+            .results
+            .get(py)
+            .map_or_else(|| Ok(PyList::empty(py)), Bound::cast_into::<PyList>)?;
         results.set_item(index, (succeeded, result))?;
         its.finished.set(its.finished.get() + 1);
         if state(slf.as_super()).chain.is_fired() {
@@ -93,12 +103,16 @@ impl DeferredList {
         let Some(fired) = fired else { return Ok(Step::Ran) };
         let list = slf.as_super();
         if !Self::is_plain(slf) {
-            let name = if failure::is_failure(&fired) { intern!(py, "errback") } else { intern!(py, "callback") };
+            let name = if failure::is_failure(&fired) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
             list.call_method1(name, (fired,))?;
             return Ok(Step::Ran);
         }
-        let fires = give(list, fired)? && state(list).chain.paused() == 0;
-        Ok(if fires { Step::Fired(list.clone()) } else { Step::Ran })
+        let goes_on = give(list, fired)? && state(list).chain.paused() == 0;
+        Ok(if goes_on { Step::Fired(list.clone()) } else { Step::Ran })
     }
 
     fn watch<'py>(
@@ -132,7 +146,11 @@ impl DeferredList {
                     let keywords = PyDict::new(py);
                     keywords.set_item(intern!(py, "callbackArgs"), (index, true))?;
                     keywords.set_item(intern!(py, "errbackArgs"), (index, false))?;
-                    member.call_method(intern!(py, "addCallbacks"), (&method, &method), Some(&keywords))?;
+                    member.call_method(
+                        intern!(py, "addCallbacks"),
+                        (&method, &method),
+                        Some(&keywords),
+                    )?;
                 }
             }
         }
@@ -140,7 +158,8 @@ impl DeferredList {
     }
 
     fn empty() -> PyClassInitializer<Self> {
-        PyClassInitializer::from(Deferred::bare()).add_subclass(Self { state: Attached::new(ListState::default()) })
+        PyClassInitializer::from(Deferred::bare())
+            .add_subclass(Self { state: Attached::new(ListState::default()) })
     }
 }
 
@@ -149,7 +168,10 @@ impl DeferredList {
 impl DeferredList {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
-    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+    fn new(
+        _arguments: &Bound<'_, PyTuple>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
         Self::empty()
     }
 
@@ -162,14 +184,31 @@ impl DeferredList {
         consumeErrors: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         Deferred::initialise(slf.as_super(), None)?;
-        let on = |flag: Option<&Bound<'py, PyAny>>| flag.map_or(Ok(false), |flag| flag.is_truthy());
-        Self::watch(slf, deferredList, on(fireOnOneCallback)?, on(fireOnOneErrback)?, on(consumeErrors)?)
+        let on = |flag: Option<&Bound<'py, PyAny>>| {
+            flag.map_or(Ok(false), pyo3::types::PyAnyMethods::is_truthy)
+        };
+        Self::watch(
+            slf,
+            deferredList,
+            on(fireOnOneCallback)?,
+            on(fireOnOneErrback)?,
+            on(consumeErrors)?,
+        )
     }
 
-    fn _cbDeferred<'py>(slf: &Bound<'py, Self>, result: Bound<'py, PyAny>, index: usize, succeeded: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn _cbDeferred<'py>(
+        slf: &Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+        index: usize,
+        succeeded: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         if let Some(fired) = Self::note(slf, index, succeeded, &result)? {
-            let name = if failure::is_failure(&fired) { intern!(py, "errback") } else { intern!(py, "callback") };
+            let name = if failure::is_failure(&fired) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
             slf.call_method1(name, (fired,))?;
         }
         Ok((succeeded || !Self::its(slf).consume_errors.get()).then_some(result))
@@ -267,7 +306,10 @@ impl DeferredList {
 /// The values of a list of `(success, value)`, all of which succeeded.
 #[pyfunction]
 #[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /))]
-pub(crate) fn parse_results<'py>(results: &Bound<'py, PyAny>, _fire_on_one_errback: bool) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn parse_results<'py>(
+    results: &Bound<'py, PyAny>,
+    _fire_on_one_errback: bool,
+) -> PyResult<Bound<'py, PyList>> {
     let py = results.py();
     let mut values = Vec::with_capacity(results.len()?);
     for item in results.try_iter()? {
@@ -286,7 +328,10 @@ pub(crate) fn parse_results<'py>(results: &Bound<'py, PyAny>, _fire_on_one_errba
 #[pyfunction]
 #[pyo3(name = "gatherResults", signature = (deferredList, consumeErrors = false))]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
-pub(crate) fn gather_results<'py>(deferredList: &Bound<'py, PyAny>, consumeErrors: bool) -> PyResult<Bound<'py, DeferredList>> {
+pub(crate) fn gather_results<'py>(
+    deferredList: &Bound<'py, PyAny>,
+    consumeErrors: bool,
+) -> PyResult<Bound<'py, DeferredList>> {
     let py = deferredList.py();
     let list = Bound::new(py, DeferredList::empty())?;
     Deferred::initialise(list.as_super(), None)?;

@@ -1,4 +1,4 @@
-//! The unsafe room: what the rest of the crate needs from the interpreter and PyO3 has no safe name for.
+//! The unsafe room: what the rest of the crate needs from the interpreter and `PyO3` has no safe name for.
 //!
 //! # Why this is sound
 //!
@@ -16,9 +16,9 @@ use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{Borrowed, PyClass, ffi};
-use std::ffi::CStr;
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// State that is touched by attached threads only.
@@ -66,7 +66,11 @@ impl Slot {
     #[inline]
     pub(crate) fn peek(&self) -> Option<(*mut ffi::PyObject, *mut ffi::PyTypeObject)> {
         // SAFETY: as above; an object in the slot is alive, and so has a type.
-        unsafe { (*self.0.as_ptr()).as_ref().map(|object| (object.as_ptr(), ffi::Py_TYPE(object.as_ptr()))) }
+        unsafe {
+            (*self.0.as_ptr())
+                .as_ref()
+                .map(|object| (object.as_ptr(), ffi::Py_TYPE(object.as_ptr())))
+        }
     }
 
     /// Puts another object in place; the former is dropped when the place is in order again.
@@ -149,7 +153,7 @@ impl<T: Default, const N: usize> Queue<T, N> {
 }
 
 #[inline]
-fn owned<'py>(py: Python<'py>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'py, PyAny>> {
+fn owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: every caller hands in what a call of the interpreter has just returned as owned.
     unsafe { Bound::from_owned_ptr_or_err(py, pointer) }
 }
@@ -161,7 +165,7 @@ pub(crate) struct Raised<'py> {
 }
 
 impl<'py> Raised<'py> {
-    /// The same of an error that went through PyO3's hands.
+    /// The same of an error that went through `PyErr`.
     pub(crate) fn from_error(py: Python<'py>, error: PyErr) -> Self {
         let traceback = error.traceback(py).map(Bound::into_any);
         Self { value: error.into_value(py).into_bound(py).into_any(), traceback }
@@ -169,7 +173,8 @@ impl<'py> Raised<'py> {
 
     /// Takes what the interpreter has noted.
     fn take(py: Python<'py>) -> Self {
-        let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        let (mut kind, mut value, mut traceback) =
+            (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: rule 3: what is fetched is owned by us, the value is an exception once it is normal.
         unsafe {
             ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
@@ -183,7 +188,12 @@ impl<'py> Raised<'py> {
                     }
                     Self { value, traceback }
                 }
-                None => Self::from_error(py, pyo3::exceptions::PySystemError::new_err("a call failed and noted no exception")),
+                None => Self::from_error(
+                    py,
+                    pyo3::exceptions::PySystemError::new_err(
+                        "a call failed and noted no exception",
+                    ),
+                ),
             }
         }
     }
@@ -193,14 +203,17 @@ impl<'py> Raised<'py> {
 pub(crate) type Called<'py> = Result<Bound<'py, PyAny>, Raised<'py>>;
 
 #[inline]
-fn called<'py>(py: Python<'py>, pointer: *mut ffi::PyObject) -> Called<'py> {
+fn called(py: Python<'_>, pointer: *mut ffi::PyObject) -> Called<'_> {
     // SAFETY: as in `owned`.
     unsafe { Bound::from_owned_ptr_or_opt(py, pointer) }.ok_or_else(|| Raised::take(py))
 }
 
 /// Calls `function` with one argument.
 #[inline]
-pub(crate) fn call_one<'py>(function: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> Called<'py> {
+pub(crate) fn call_one<'py>(
+    function: &Bound<'py, PyAny>,
+    argument: &Bound<'py, PyAny>,
+) -> Called<'py> {
     let mut room = [std::ptr::null_mut(), argument.as_ptr()];
     // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
     let result = unsafe {
@@ -225,7 +238,7 @@ pub(crate) fn call_more<'py>(
     room.push(std::ptr::null_mut());
     room.push(first.as_ptr());
     if let Some(more) = more {
-        room.extend(more.iter_borrowed().map(|argument| argument.as_ptr()));
+        room.extend(more.iter_borrowed().map(pyo3::Borrowed::as_ptr));
     }
     // SAFETY: as in `call_one`; the tuple outlives the call, and cannot change.
     let result = unsafe {
@@ -288,7 +301,7 @@ pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 /// Runs `inside` in `context`.
 #[inline]
-pub(crate) fn in_context<'py, R>(context: &Bound<'py, PyAny>, inside: impl FnOnce() -> R) -> PyResult<R> {
+pub(crate) fn in_context<R>(context: &Bound<'_, PyAny>, inside: impl FnOnce() -> R) -> PyResult<R> {
     let py = context.py();
     // SAFETY: the object is one that `copy_context` made.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
@@ -336,7 +349,13 @@ pub(crate) fn can_be_awaited(kind: *mut ffi::PyTypeObject) -> bool {
 #[inline]
 fn version(kind: *mut ffi::PyTypeObject) -> u32 {
     // SAFETY: callers pass the types of living objects.
-    unsafe { if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 { (*kind).tp_version_tag } else { 0 } }
+    unsafe {
+        if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 {
+            (*kind).tp_version_tag
+        } else {
+            0
+        }
+    }
 }
 
 /// Remembers what was found out about a class, for as long as the class is not changed.
@@ -352,7 +371,11 @@ impl Watch {
 
     /// Whether `check` finds the class as it should be; asks again only after a change.
     #[inline]
-    pub(crate) fn is_plain(&self, kind: *mut ffi::PyTypeObject, check: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn is_plain(
+        &self,
+        kind: *mut ffi::PyTypeObject,
+        check: impl FnOnce() -> bool,
+    ) -> bool {
         let now = version(kind);
         if now != 0 && now == self.plain.load(Ordering::Relaxed) {
             return true;
@@ -382,7 +405,10 @@ pub(crate) fn has_attributes(object: &Bound<'_, PyAny>) -> bool {
 }
 
 /// A bare instance of an exception class whose `__new__` is that of `BaseException`, with these attributes.
-pub(crate) fn new_exception<'py>(class: &Bound<'py, PyType>, attributes: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn new_exception<'py>(
+    class: &Bound<'py, PyType>,
+    attributes: Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = class.py();
     let none = PyTuple::empty(py);
     // SAFETY: a class has `tp_new`; an instance of an exception class begins as `PyBaseExceptionObject`,
@@ -390,7 +416,9 @@ pub(crate) fn new_exception<'py>(class: &Bound<'py, PyType>, attributes: Bound<'
     unsafe {
         let kind = class.as_type_ptr();
         let Some(new) = (*kind).tp_new else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("a class that cannot be instantiated"));
+            return Err(pyo3::exceptions::PyTypeError::new_err(
+                "a class that cannot be instantiated",
+            ));
         };
         let made = owned(py, new(kind, none.as_ptr(), std::ptr::null_mut()))?;
         let head = made.as_ptr().cast::<ffi::PyBaseExceptionObject>();
@@ -400,7 +428,7 @@ pub(crate) fn new_exception<'py>(class: &Bound<'py, PyType>, attributes: Bound<'
     }
 }
 
-/// Where the value of a class lies in its objects, once that is known; 0 when objects have to be made PyO3's way.
+/// Where the value of a class lies in its objects, once that is known; 0 when objects have to be made `PyO3`'s way.
 pub(crate) struct Layout {
     offset: std::sync::atomic::AtomicUsize,
     init: std::sync::atomic::AtomicUsize,
@@ -408,14 +436,20 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) const fn new() -> Self {
-        Self { offset: std::sync::atomic::AtomicUsize::new(0), init: std::sync::atomic::AtomicUsize::new(0) }
+        Self {
+            offset: std::sync::atomic::AtomicUsize::new(0),
+            init: std::sync::atomic::AtomicUsize::new(0),
+        }
     }
 
-    /// Learns the layout from an object that PyO3 made.
+    /// Learns the layout from an object that `PyO3` made.
     ///
-    /// PyO3 makes objects by `object.__new__`, which on CPython 3.11 and 3.12 gives each a dictionary
+    /// `PyO3` makes objects by `object.__new__`, which on `CPython` 3.11 and 3.12 gives each a dictionary
     /// at once, at the cost of as much time and memory as all the rest of it.
-    pub(crate) fn learn<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(&self, probe: &Bound<'_, T>) {
+    pub(crate) fn learn<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(
+        &self,
+        probe: &Bound<'_, T>,
+    ) {
         let value: *const T = probe.get();
         let offset = value.addr() - probe.as_ptr().addr();
         let kind = probe.as_any().get_type_ptr();
@@ -432,7 +466,11 @@ impl Layout {
 
     /// A new object of exactly the class that was learnt.
     #[inline]
-    pub(crate) fn make<'py, T: PyClass + Into<pyo3::PyClassInitializer<T>>>(&self, py: Python<'py>, value: T) -> PyResult<Bound<'py, T>> {
+    pub(crate) fn make<'py, T: PyClass + Into<pyo3::PyClassInitializer<T>>>(
+        &self,
+        py: Python<'py>,
+        value: T,
+    ) -> PyResult<Bound<'py, T>> {
         let offset = self.offset.load(Ordering::Relaxed);
         if offset == 0 {
             return Bound::new(py, value);
@@ -449,7 +487,10 @@ impl Layout {
     /// Whether the class is still initialised as it was made to be.
     pub(crate) fn has_own_init(&self, class: &Bound<'_, PyAny>) -> bool {
         // SAFETY: the caller says that it is a class.
-        unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_init.map_or(0, |init| init as usize) == self.init.load(Ordering::Relaxed) }
+        unsafe {
+            (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_init.map_or(0, |init| init as usize)
+                == self.init.load(Ordering::Relaxed)
+        }
     }
 }
 
@@ -491,7 +532,12 @@ impl<'py> Arguments<'_, 'py> {
     fn name(&self, index: usize) -> Bound<'py, PyAny> {
         assert!(index < self.named());
         // SAFETY: as above.
-        unsafe { Bound::from_borrowed_ptr(self.py, ffi::PyTuple_GET_ITEM(self.names, index.cast_signed())) }
+        unsafe {
+            Bound::from_borrowed_ptr(
+                self.py,
+                ffi::PyTuple_GET_ITEM(self.names, index.cast_signed()),
+            )
+        }
     }
 
     /// Whether the only name is this one, which is interned.
@@ -501,7 +547,8 @@ impl<'py> Arguments<'_, 'py> {
 
     /// Those without names, from this one on.
     pub(crate) fn tuple(&self, from: usize) -> PyResult<Bound<'py, PyTuple>> {
-        let some: SmallVec<[Bound<'py, PyAny>; 8]> = (from..self.count).map(|index| self.get(index)).collect();
+        let some: SmallVec<[Bound<'py, PyAny>; 8]> =
+            (from..self.count).map(|index| self.get(index)).collect();
         PyTuple::new(self.py, some)
     }
 
@@ -509,10 +556,14 @@ impl<'py> Arguments<'_, 'py> {
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
         let Some(count) = self.count.checked_sub(1) else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("missing 1 required positional argument: a callable"));
+            return Err(pyo3::exceptions::PyTypeError::new_err(
+                "missing 1 required positional argument: a callable",
+            ));
         };
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
-        owned(self.py, unsafe { ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names) })
+        owned(self.py, unsafe {
+            ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names)
+        })
     }
 
     /// Those with names.
@@ -530,7 +581,10 @@ impl<'py> Arguments<'_, 'py> {
 
 /// A function that takes its arguments where the interpreter laid them.
 pub(crate) trait Fast: 'static {
-    fn call<'py>(receiver: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>>;
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>>;
 }
 
 struct Entry<F>(std::marker::PhantomData<F>);
@@ -551,7 +605,8 @@ unsafe fn enter<F: Fast>(
 ) -> PyResult<*mut ffi::PyObject> {
     // The flag that a vectorcall sets in the count is masked out.
     // SAFETY: it only masks.
-    let count = usize::try_from(unsafe { ffi::PyVectorcall_NARGS(count.cast_unsigned()) }).unwrap_or(0);
+    let count =
+        usize::try_from(unsafe { ffi::PyVectorcall_NARGS(count.cast_unsigned()) }).unwrap_or(0);
     let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
     // SAFETY: the receiver lives for as long as the call, and so do the arguments.
     let receiver = unsafe { Borrowed::from_ptr(py, receiver) };
@@ -559,50 +614,77 @@ unsafe fn enter<F: Fast>(
 }
 
 /// Puts a method in a class.
-pub(crate) fn add_method<F: Fast>(class: &Bound<'_, PyType>, name: &'static CStr, doc: &'static CStr) -> PyResult<()> {
+pub(crate) fn add_method<F: Fast>(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    doc: &'static CStr,
+) -> PyResult<()> {
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>> },
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
+        },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
     }));
     // SAFETY: the definition lives forever, and says of its function what it is.
-    let method = owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
+    let method =
+        owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
     class.setattr(name.to_string_lossy().as_ref(), method)
 }
 
 /// Puts a function in a module.
-pub(crate) fn add_function<F: Fast>(module: &Bound<'_, PyModule>, name: &'static CStr, doc: &'static CStr) -> PyResult<()> {
+pub(crate) fn add_function<F: Fast>(
+    module: &Bound<'_, PyModule>,
+    name: &'static CStr,
+    doc: &'static CStr,
+) -> PyResult<()> {
     let definition = Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>> },
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
+        },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
     }));
     // SAFETY: the definition lives forever, and says of its function what it is.
-    let function = unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), std::ptr::null_mut()) };
+    let function =
+        unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), std::ptr::null_mut()) };
     module.add(name.to_string_lossy().as_ref(), owned(module.py(), function)?)
 }
 
 /// Has a class be called by this function, rather than by `__new__` and `__init__`.
 pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
-    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ = trampoline::fastcall_kw::<Entry<F>>;
+    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ =
+        trampoline::fastcall_kw::<Entry<F>>;
     // SAFETY: the two types differ in the sign of the count, which is masked before it is read. The class
     // is one of ours, and its subclasses do not inherit the function.
     unsafe {
-        (*class.as_type_ptr()).tp_vectorcall =
-            Some(std::mem::transmute::<unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _, ffi::vectorcallfunc>(function));
+        (*class.as_type_ptr()).tp_vectorcall = Some(std::mem::transmute::<
+            unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _,
+            ffi::vectorcallfunc,
+        >(function));
     }
 }
 
 /// Calls a class as it is called when nothing shortens that.
-pub(crate) fn construct<'py>(class: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn construct<'py>(
+    class: &Bound<'py, PyAny>,
+    arguments: &Arguments<'_, 'py>,
+) -> PyResult<Bound<'py, PyAny>> {
     let (tuple, keywords) = (arguments.tuple(0)?, arguments.keywords()?);
     // SAFETY: rule 3.
     unsafe {
-        let Some(call) = (*(&raw mut ffi::PyType_Type)).tp_call else {
+        let Some(call) = ffi::PyType_Type.tp_call else {
             return Err(pyo3::exceptions::PyTypeError::new_err("classes cannot be called"));
         };
-        owned(class.py(), call(class.as_ptr(), tuple.as_ptr(), keywords.map_or(std::ptr::null_mut(), |some| some.as_ptr())))
+        owned(
+            class.py(),
+            call(
+                class.as_ptr(),
+                tuple.as_ptr(),
+                keywords.map_or(std::ptr::null_mut(), |some| some.as_ptr()),
+            ),
+        )
     }
 }

@@ -21,7 +21,10 @@ fn class_debugs(py: Python<'_>) -> PyResult<bool> {
 /// A Deferred that has fired with a failure: what `errback` takes.
 #[pyfunction]
 #[pyo3(signature = (result = None))]
-pub(crate) fn fail<'py>(py: Python<'py>, result: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, Deferred>> {
+pub(crate) fn fail<'py>(
+    py: Python<'py>,
+    result: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, Deferred>> {
     Deferred::made_failed(failure::from_argument(py, result, || class_debugs(py))?)
 }
 
@@ -33,8 +36,15 @@ fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
 pub(crate) struct Execute;
 
 impl Fast for Execute {
-    fn call<'py>(module: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        arguments.call_first().and_then(Deferred::made).or_else(|error| failed(module.py(), error)).map(Bound::into_any)
+    fn call<'py>(
+        module: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        arguments
+            .call_first()
+            .and_then(Deferred::made)
+            .or_else(|error| failed(module.py(), error))
+            .map(Bound::into_any)
     }
 }
 
@@ -43,7 +53,10 @@ pub(crate) struct MaybeDeferred;
 
 impl Fast for MaybeDeferred {
     #[inline]
-    fn call<'py>(module: &Bound<'py, PyAny>, arguments: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(
+        module: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = module.py();
         let result = match arguments.call_first() {
             Ok(result) => result,
@@ -81,7 +94,7 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// The Deferred itself, or one that runs the coroutine.
 #[pyfunction]
 #[pyo3(name = "ensureDeferred")]
-pub(crate) fn ensure_deferred<'py>(coro: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn ensure_deferred(coro: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     if as_deferred(&coro).is_some() {
         return Ok(coro);
     }
@@ -92,4 +105,3 @@ pub(crate) fn ensure_deferred<'py>(coro: Bound<'py, PyAny>) -> PyResult<Bound<'p
     let text = format!("{} is not a coroutine or a Deferred", coro.repr()?.to_str()?);
     Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
 }
-

@@ -42,7 +42,9 @@ static TWISTED: PyOnceLock<Twisted> = PyOnceLock::new();
 /// `RuntimeError` when `_bind` was not called, which `hereafter.defer` does.
 #[inline]
 pub(crate) fn twisted(py: Python<'_>) -> PyResult<&Twisted> {
-    TWISTED.get(py).ok_or_else(|| PyRuntimeError::new_err("hereafter._hereafter is used through hereafter.defer"))
+    TWISTED.get(py).ok_or_else(|| {
+        PyRuntimeError::new_err("hereafter._hereafter is used through hereafter.defer")
+    })
 }
 
 /// Takes the objects from the names of `twisted.internet.defer`; the first call counts.
@@ -50,9 +52,13 @@ pub(crate) fn twisted(py: Python<'_>) -> PyResult<&Twisted> {
 pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) -> PyResult<()> {
     let py = names.py();
     let name = |wanted: &str| -> PyResult<Bound<'_, PyAny>> {
-        names.get_item(wanted)?.ok_or_else(|| PyRuntimeError::new_err(format!("twisted.internet.defer has no {wanted}")))
+        names.get_item(wanted)?.ok_or_else(|| {
+            PyRuntimeError::new_err(format!("twisted.internet.defer has no {wanted}"))
+        })
     };
-    let class = |wanted: &str| -> PyResult<Py<PyType>> { Ok(name(wanted)?.cast_into::<PyType>()?.unbind()) };
+    let class = |wanted: &str| -> PyResult<Py<PyType>> {
+        Ok(name(wanted)?.cast_into::<PyType>()?.unbind())
+    };
     let failure = name("Failure")?.cast_into::<PyType>()?;
     let types = py.import("types")?;
     let bound = Twisted {
@@ -66,7 +72,9 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         cancelled: class("CancelledError")?,
         cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
         first_error: class("FirstError")?,
-        parse_results: names.get_item("_parseDeferredListResult")?.map_or_else(|| py.None(), Bound::unbind),
+        parse_results: names
+            .get_item("_parseDeferredListResult")?
+            .map_or_else(|| py.None(), Bound::unbind),
         not_a_coroutine: class("NotACoroutineError")?,
         returned_value: class("_DefGen_Return")?,
         passthru: name("passthru")?.unbind(),

@@ -23,7 +23,12 @@ impl Call {
     fn call<'py>(&self, result: &Bound<'py, PyAny>) -> Called<'py> {
         let py = result.py();
         let arguments = self.arguments.as_ref().map(|arguments| arguments.bind(py));
-        raw::call_more(self.function.bind(py), result, arguments, self.keywords.as_ref().map(|keywords| keywords.bind(py)))
+        raw::call_more(
+            self.function.bind(py),
+            result,
+            arguments,
+            self.keywords.as_ref().map(|keywords| keywords.bind(py)),
+        )
     }
 }
 
@@ -57,6 +62,41 @@ pub(crate) enum Link {
     Member(Py<DeferredList>, u32),
 }
 
+impl Call {
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self {
+            function: self.function.clone_ref(py),
+            arguments: self.arguments.as_ref().map(|arguments| arguments.clone_ref(py)),
+            keywords: self.keywords.as_ref().map(|keywords| keywords.clone_ref(py)),
+        }
+    }
+}
+
+impl Link {
+    /// The same link once more; runs no code of anybody else's.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Callback(function) => Self::Callback(function.clone_ref(py)),
+            Self::Errback(function) => Self::Errback(function.clone_ref(py)),
+            Self::Both(function) => Self::Both(function.clone_ref(py)),
+            Self::Pair(pair) => Self::Pair(Box::new(match &**pair {
+                Pair::Callback(call) => Pair::Callback(call.copy(py)),
+                Pair::Errback(call) => Pair::Errback(call.copy(py)),
+                Pair::Both(call) => Pair::Both(call.copy(py)),
+                Pair::Either(callback, errback) => {
+                    Pair::Either(callback.copy(py), errback.copy(py))
+                }
+            })),
+            Self::Waiter(other) => Self::Waiter(other.clone_ref(py)),
+            Self::Fire(other) => Self::Fire(other.clone_ref(py)),
+            Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
+            Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
+            Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
+        }
+    }
+}
+
 /// The state of one deferred, beside what Python itself keeps in the object.
 #[derive(Default)]
 pub(crate) struct State {
@@ -87,26 +127,25 @@ impl State {
     /// Nothing is to be reported when the deferred goes away.
     #[inline]
     pub(crate) fn forget_failure(&self, py: Python<'_>) {
-        if self.debug_info.is_set() {
-            if let Some(info) = self.debug_info.get(py) {
-                if let Err(error) = info.setattr(intern!(py, "failResult"), py.None()) {
-                    error.write_unraisable(py, Some(&info));
-                }
-            }
+        if self.debug_info.is_set()
+            && let Some(info) = self.debug_info.get(py)
+            && let Err(error) = info.setattr(intern!(py, "failResult"), py.None())
+        {
+            error.write_unraisable(py, Some(&info));
         }
     }
 
     /// A failure that is left is reported when the deferred goes away.
-    fn note_failure<'py>(&self, failure: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn note_failure(&self, failure: &Bound<'_, PyAny>) -> PyResult<()> {
         self.debug_information(failure.py())?.setattr(intern!(failure.py(), "failResult"), failure)
     }
 
     /// Twisted's `DebugInfo` of this deferred; made when there is none.
     pub(crate) fn debug_information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(info) = self.debug_info.get(py) {
-            if !info.is_none() {
-                return Ok(info);
-            }
+        if let Some(info) = self.debug_info.get(py)
+            && !info.is_none()
+        {
+            return Ok(info);
         }
         let info = twisted(py)?.debug_info.bind(py).call0()?;
         self.debug_info.set(Some(info.clone()));
@@ -124,7 +163,11 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 }
 
 /// The result after a link: a failure when the call raised.
-fn settle<'py>(deferred: &Bound<'py, Deferred>, called: Called<'py>, function: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+fn settle<'py>(
+    deferred: &Bound<'py, Deferred>,
+    called: Called<'py>,
+    function: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
     let place = &state(deferred).result;
     let result = match called {
         Ok(result) => result,
@@ -137,11 +180,11 @@ fn settle<'py>(deferred: &Bound<'py, Deferred>, called: Called<'py>, function: &
         place.set(Some(result));
         return Step::Ran;
     }
-    if result.is(deferred) {
-        if let Err(error) = warn_of_itself(deferred.py(), function) {
-            place.set(Some(failed(deferred, error)));
-            return Step::Ran;
-        }
+    if result.is(deferred)
+        && let Err(error) = warn_of_itself(deferred.py(), function)
+    {
+        place.set(Some(failed(deferred, error)));
+        return Step::Ran;
     }
     place.set(Some(result));
     Step::Returned
@@ -155,7 +198,8 @@ pub(crate) fn failed<'py>(deferred: &Bound<'py, Deferred>, error: PyErr) -> Boun
 fn failed_raised<'py>(deferred: &Bound<'py, Deferred>, raised: Raised<'py>) -> Bound<'py, PyAny> {
     let py = deferred.py();
     let capture = Deferred::debugs(deferred).unwrap_or(false);
-    failure::from_raised(raised, capture).unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any())
+    failure::from_raised(raised, capture)
+        .unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any())
 }
 
 fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<()> {
@@ -167,29 +211,47 @@ fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResul
 
 /// Runs a link that is a single function.
 #[inline]
-fn run_one<'py>(deferred: &Bound<'py, Deferred>, function: Py<PyAny>, result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+fn run_one<'py>(
+    deferred: &Bound<'py, Deferred>,
+    function: Py<PyAny>,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
     let function = function.into_bound(deferred.py());
     settle(deferred, raw::call_one(&function, result), &function)
 }
 
-fn run_call<'py>(deferred: &Bound<'py, Deferred>, call: &Call, result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+fn run_call<'py>(
+    deferred: &Bound<'py, Deferred>,
+    call: &Call,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
     settle(deferred, call.call(result), call.function.bind(deferred.py()))
 }
 
 /// Fires `target` with the result of `source`, for `chainDeferred`.
-fn pass_on<'py>(source: &Bound<'py, Deferred>, target: &Bound<'py, Deferred>, result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+fn pass_on<'py>(
+    source: &Bound<'py, Deferred>,
+    target: &Bound<'py, Deferred>,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
     let py = source.py();
     let failed_here = failure::is_failure(result);
     if !Deferred::is_plain(target) {
         let name = if failed_here { intern!(py, "errback") } else { intern!(py, "callback") };
         let method = target.getattr(name);
-        let called = method.map_err(|error| Raised::from_error(py, error)).and_then(|method| raw::call_one(&method, result));
+        let called = method
+            .map_err(|error| Raised::from_error(py, error))
+            .and_then(|method| raw::call_one(&method, result));
         return settle(source, called, target.as_any());
     }
     match give(target, result.clone()) {
         Ok(fired) => {
             state(source).hand_over(py);
-            if fired && state(target).chain.paused() == 0 { Step::Fired(target.clone()) } else { Step::Ran }
+            if fired && state(target).chain.paused() == 0 {
+                Step::Fired(target.clone())
+            } else {
+                Step::Ran
+            }
         }
         Err(error) => {
             state(source).result.set(Some(failed(source, error)));
@@ -199,7 +261,10 @@ fn pass_on<'py>(source: &Bound<'py, Deferred>, target: &Bound<'py, Deferred>, re
 }
 
 /// Puts a result into an unfired deferred, whose links do not run yet; false if it was swallowed.
-pub(crate) fn give<'py>(target: &Bound<'py, Deferred>, result: Bound<'py, PyAny>) -> PyResult<bool> {
+pub(crate) fn give<'py>(
+    target: &Bound<'py, Deferred>,
+    result: Bound<'py, PyAny>,
+) -> PyResult<bool> {
     let its = state(target);
     match its.chain.claim() {
         Claim::Mine => {
@@ -241,17 +306,27 @@ impl<'py> World for PyWorld<'py> {
         match link {
             Link::Gone => Step::Ran,
             Link::Callback(function) => {
-                if failure::is_failure(&result) { Step::Ran } else { run_one(handle, function, &result) }
+                if failure::is_failure(&result) {
+                    Step::Ran
+                } else {
+                    run_one(handle, function, &result)
+                }
             }
             Link::Errback(function) => {
-                if failure::is_failure(&result) { run_one(handle, function, &result) } else { Step::Ran }
+                if failure::is_failure(&result) {
+                    run_one(handle, function, &result)
+                } else {
+                    Step::Ran
+                }
             }
             Link::Both(function) => run_one(handle, function, &result),
             Link::Pair(pair) => match (&*pair, failure::is_failure(&result)) {
-                (Pair::Callback(call), false) | (Pair::Errback(call), true) | (Pair::Both(call), _) => {
+                (Pair::Callback(call), false)
+                | (Pair::Errback(call), true)
+                | (Pair::Both(call), _) => run_call(handle, call, &result),
+                (Pair::Either(call, _), false) | (Pair::Either(_, call), true) => {
                     run_call(handle, call, &result)
                 }
-                (Pair::Either(call, _), false) | (Pair::Either(_, call), true) => run_call(handle, call, &result),
                 (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
             },
             Link::Waiter(outer) => {
@@ -261,14 +336,16 @@ impl<'py> World for PyWorld<'py> {
             }
             Link::Fire(target) => pass_on(handle, target.bind(py), &result),
             Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
-            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result).unwrap_or_else(|error| {
-                its.result.set(Some(failed(handle, error)));
-                Step::Ran
-            }),
+            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result)
+                .unwrap_or_else(|error| {
+                    its.result.set(Some(failed(handle, error)));
+                    Step::Ran
+                }),
             Link::Cancel(driver) => {
-                let told = Driver::cancelled(driver.bind(py), &result).map_err(|error| Raised::from_error(py, error));
+                let told = Driver::cancelled(driver.bind(py), &result)
+                    .map_err(|error| Raised::from_error(py, error));
                 settle(handle, told, driver.bind(py).as_any())
-            },
+            }
         }
     }
 
@@ -281,13 +358,13 @@ impl<'py> World for PyWorld<'py> {
     fn settled(handle: &Self::Handle) {
         let its = state(handle);
         let py = handle.py();
-        if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind)) {
-            if let Some(result) = its.result.get(py).filter(failure::is_failure) {
-                if let Err(error) = its.note_failure(&result) {
-                    error.write_unraisable(py, Some(handle.as_any()));
-                }
-                return;
+        if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
+            && let Some(result) = its.result.get(py).filter(failure::is_failure)
+        {
+            if let Err(error) = its.note_failure(&result) {
+                error.write_unraisable(py, Some(handle.as_any()));
             }
+            return;
         }
         its.forget_failure(py);
     }
@@ -340,7 +417,9 @@ impl<'py> World for PyWorld<'py> {
         let Some(canceller) = state(handle).canceller.get(py) else { return Cancelling::Missing };
         let called = match canceller.cast::<Driver>() {
             Ok(driver) => Driver::cancel(driver, handle),
-            Err(_) => raw::call_one(&canceller, handle.as_any()).map(drop).map_err(|raised| PyErr::from_value(raised.value)),
+            Err(_) => raw::call_one(&canceller, handle.as_any())
+                .map(drop)
+                .map_err(|raised| PyErr::from_value(raised.value)),
         };
         if let Err(error) = called {
             report_canceller(handle, error);
@@ -366,7 +445,7 @@ impl<'py> World for PyWorld<'py> {
 }
 
 /// A canceller that raises is heard of, and the deferred still ends.
-fn report_canceller<'py>(deferred: &Bound<'py, Deferred>, error: PyErr) {
+fn report_canceller(deferred: &Bound<'_, Deferred>, error: PyErr) {
     let py = deferred.py();
     let reported = twisted(py).and_then(|names| {
         let failure = failure::from_error(py, error, false)?;
