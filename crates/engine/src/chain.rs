@@ -160,6 +160,39 @@ impl Chain {
         self.paused.set(self.paused.get().checked_add(1).expect("paused too often"));
     }
 
+    /// Whether one late firing is going to be dropped in silence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// assert!(!Chain::new().swallows());
+    /// ```
+    #[inline]
+    pub fn swallows(&self) -> bool {
+        self.swallow.get()
+    }
+
+    /// Overwrites the state, for a door whose users may write to it as to any attribute.
+    ///
+    /// Runs nothing; what the state then promises (a result for one that has fired) is up to the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// chain.overwrite(true, 2, false);
+    /// assert!(chain.is_fired());
+    /// assert_eq!(chain.paused(), 2);
+    /// ```
+    #[inline]
+    pub fn overwrite(&self, fired: bool, paused: u32, swallow: bool) {
+        self.fired.set(fired);
+        self.paused.set(paused);
+        self.swallow.set(swallow);
+    }
+
     /// Takes one pause back, without running anything; whether none is left.
     #[inline]
     pub(crate) fn lift(&self) -> bool {

@@ -1,0 +1,10 @@
+"""
+Twisted's Deferreds, run by a native engine.
+
+``python -m hereafter [-m module | script.py] args...`` runs a program with them; so does
+``hereafter.install()``, called before anything imports ``twisted.internet.defer``.
+"""
+
+from hereafter.takeover import TooLate, install, installed
+
+__all__ = ["TooLate", "install", "installed"]

@@ -1,0 +1,86 @@
+"""
+Puts the native Deferred and what belongs to it into a namespace that ``twisted.internet.defer`` has filled.
+
+What Twisted's own functions look up by name, they then find here: its queue, its locks and its
+file-system lock are thereby made of native Deferreds too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import wraps
+from types import TracebackType
+from typing import Any, Callable
+
+from hereafter import _hereafter
+
+#: Methods that stay Twisted's own.
+_KEPT = ("addTimeout", "asFuture", "fromFuture", "callbacks")
+
+
+def _check_return_value(trace: TracebackType | None) -> None:
+    """
+    Warn if ``returnValue`` was called by another function than the generator that it ends.
+
+    :param trace: the traceback of the exception that it raises, from the generator's frame on. Below
+        that frame there are two when all is well: ``returnValue`` and what deprecates it.
+    """
+    if trace is None or trace.tb_next is None or trace.tb_next.tb_next is None:
+        return
+    caller = trace
+    while caller.tb_next.tb_next.tb_next is not None:  # type: ignore[union-attr]
+        caller = caller.tb_next  # type: ignore[assignment]
+    if caller is trace:
+        return
+    warnings.warn_explicit(
+        "returnValue() in {!r} causing {!r} to exit: returnValue should only be invoked by functions "
+        "decorated with inlineCallbacks".format(
+            caller.tb_frame.f_code.co_name, trace.tb_frame.f_code.co_name
+        ),
+        DeprecationWarning,
+        caller.tb_frame.f_code.co_filename,
+        caller.tb_lineno,
+    )
+
+
+def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    run = _hereafter._run_function
+
+    def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
+        # A plain function, since programs look at what they decorate.
+        @wraps(f)
+        def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
+            return run(f, args, kwargs)
+
+        return unwindGenerator
+
+    inlineCallbacks.__doc__ = names["inlineCallbacks"].__doc__
+    return inlineCallbacks
+
+
+def _adopt(function: Any, names: dict[str, Any]) -> Any:
+    """
+    Give a function of ours the module name of the one that it stands for.
+    """
+    function.__module__ = names["__name__"]
+    function.__qualname__ = function.__name__
+    return function
+
+
+def rebuild(names: dict[str, Any]) -> None:
+    """
+    Put the native names into the namespace of ``twisted.internet.defer``.
+    """
+    old = names["Deferred"]
+    new = _hereafter.Deferred
+    names["_parseDeferredListResult"] = _hereafter._parseDeferredListResult
+    _hereafter._bind(names, _check_return_value)
+    for name in _KEPT:
+        if name in vars(old) and name not in vars(new):
+            setattr(new, name, vars(old)[name])
+    names["Deferred"] = new
+    names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
+    for name in ("DeferredList", "gatherResults", "succeed", "fail", "execute", "maybeDeferred", "ensureDeferred"):
+        names[name] = getattr(_hereafter, name)
+    names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)
+    names["_cancellableInlineCallbacks"] = _hereafter._run_generator

@@ -1,0 +1,110 @@
+//! Twisted's failures, made without a call of Python code where that comes to the same.
+
+use crate::raw::{self, Raised};
+use crate::twisted::{Twisted, twisted};
+use pyo3::exceptions::PyBaseException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Whether `object` is a failure.
+#[inline]
+pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
+    let kind = object.get_type_ptr();
+    raw::is_exception_class(kind)
+        && twisted(object.py())
+            .is_ok_and(|names| raw::derives(kind, names.failure.bind(object.py()).as_type_ptr()))
+}
+
+/// Whether `Failure` is as Twisted made it.
+fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
+    let class = names.failure.bind(py);
+    names.failure_watch.is_plain(class.as_type_ptr(), || {
+        let same =
+            |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
+        same("__init__", &names.failure_init)
+            && same("throwExceptionIntoGenerator", &names.failure_throw)
+    })
+}
+
+/// `Failure()`, made while `error` is being handled.
+pub(crate) fn from_error(
+    py: Python<'_>,
+    error: PyErr,
+    capture: bool,
+) -> PyResult<Bound<'_, PyAny>> {
+    from_raised(Raised::from_error(py, error), capture)
+}
+
+/// The same, for what a call raised.
+pub(crate) fn from_raised(raised: Raised<'_>, capture: bool) -> PyResult<Bound<'_, PyAny>> {
+    from_parts(&raised.value, raised.traceback, capture)
+}
+
+/// `Failure(value)` for an exception that was not raised.
+pub(crate) fn from_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let traceback = value.getattr(intern!(value.py(), "__traceback__"))?;
+    from_parts(value, (!traceback.is_none()).then_some(traceback), false)
+}
+
+fn from_parts<'py>(
+    value: &Bound<'py, PyAny>,
+    traceback: Option<Bound<'py, PyAny>>,
+    capture: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let names = twisted(py)?;
+    let class = names.failure.bind(py);
+    if !is_plain(py, names) || is_failure(value) {
+        return class.call1((value, value.get_type(), traceback, capture));
+    }
+    let count = intern!(py, "count");
+    let globals = names.failure_globals.bind(py);
+    let number = globals.get_item(count)?.map_or(Ok(0_i64), |count| count.extract())? + 1;
+    let number = number.into_pyobject(py)?;
+    globals.set_item(count, &number)?;
+    let attributes = PyDict::new(py);
+    attributes.set_item(count, number)?;
+    attributes.set_item(intern!(py, "captureVars"), capture)?;
+    attributes.set_item(intern!(py, "type"), value.get_type())?;
+    attributes.set_item(intern!(py, "value"), value)?;
+    attributes.set_item(intern!(py, "tb"), traceback)?;
+    raw::new_exception(class, attributes)
+}
+
+/// What `errback` takes: a failure, an exception, or nothing for the exception being handled.
+pub(crate) fn from_argument<'py>(
+    py: Python<'py>,
+    argument: Option<Bound<'py, PyAny>>,
+    capture: impl FnOnce() -> PyResult<bool>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let class = twisted(py)?.failure.bind(py);
+    match argument {
+        None => {
+            let keywords = PyDict::new(py);
+            keywords.set_item(intern!(py, "captureVars"), capture()?)?;
+            class.call((), Some(&keywords))
+        }
+        Some(failure) if is_failure(&failure) => Ok(failure),
+        Some(error) if error.is_instance_of::<PyBaseException>() => from_value(&error),
+        Some(other) => class.call1((other,)),
+    }
+}
+
+/// The failure's exception with its traceback, ready to be thrown; none if its class has ways of its own.
+pub(crate) fn plain_exception<'py>(
+    failure: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = failure.py();
+    let names = twisted(py)?;
+    if !failure.get_type().is(&names.failure) || !is_plain(py, names) {
+        return Ok(None);
+    }
+    let value = failure.getattr(intern!(py, "value"))?;
+    if !value.is_instance_of::<PyBaseException>() {
+        return Ok(None);
+    }
+    let traceback = failure.getattr(intern!(py, "tb"))?;
+    value.setattr(intern!(py, "__traceback__"), traceback)?;
+    Ok(Some(value))
+}

@@ -1,0 +1,432 @@
+//! What drives generators and coroutines that wait for deferreds.
+
+use crate::deferred::{Deferred, as_deferred, bury};
+use crate::failure;
+use crate::raw::{self, Attached, Sent, Slot};
+use crate::twisted::twisted;
+use crate::world::{Link, failed, give, state};
+use hereafter_engine::Step;
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::cell::Cell;
+
+/// A generator that waits: what it is, in which context it runs, and which deferred it ends in.
+#[pyclass(frozen, module = "twisted.internet.defer")]
+pub(crate) struct Driver {
+    state: Attached<DriverState>,
+}
+
+#[derive(Default)]
+struct DriverState {
+    generator: Slot,
+    context: Slot,
+    /// The deferred that fires with what the generator returns; another one after each cancel.
+    target: Slot,
+    waiting_on: Slot,
+    /// Whether the loop is between adding its link and looking whether the result came at once.
+    looping: Cell<bool>,
+    arrived: Slot,
+}
+
+/// How much of the machine's stack must be left for a generator to be run: what runs in it cannot tell.
+const STACK_RESERVE: usize = 256 * 1024;
+
+/// How far a generator got.
+enum Progress<'py> {
+    Returned(Bound<'py, PyAny>),
+    Raised(PyErr),
+    Waits(Bound<'py, PyAny>),
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Driver {
+    /// Whether the object is a coroutine or a generator.
+    pub(crate) fn can_drive(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = object.py();
+        let names = twisted(py)?;
+        let kind = object.get_type();
+        if kind.is(&names.generator) || kind.is(&names.coroutine) {
+            return Ok(true);
+        }
+        if !raw::can_be_awaited(object.get_type_ptr()) && !object.hasattr(intern!(py, "send"))? {
+            return Ok(false);
+        }
+        names.is_coroutine.bind(py).call1((object,))?.is_truthy()
+    }
+
+    /// Runs a generator to its first wait; the deferred fires with what it returns.
+    pub(crate) fn begin<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
+        let py = generator.py();
+        let context = raw::copy_context(py)?;
+        match run(generator, &context, py.None().into_bound(py))? {
+            Progress::Returned(value) => {
+                let target = Deferred::make(py)?;
+                Deferred::start(&target, value)?;
+                Ok(target)
+            }
+            Progress::Raised(error) => {
+                let target = Deferred::make(py)?;
+                let failure = failed(&target, error);
+                Deferred::start(&target, failure)?;
+                Ok(target)
+            }
+            Progress::Waits(awaited) => {
+                let target = Deferred::make(py)?;
+                let driver = DriverState::default();
+                driver.generator.set(Some(generator.clone()));
+                driver.context.set(Some(context));
+                driver.target.set(Some(target.clone().into_any()));
+                let driver = Bound::new(py, Self { state: Attached::new(driver) })?;
+                state(&target).canceller.set(Some(driver.clone().into_any()));
+                Self::go_on(&driver, Progress::Waits(awaited))?;
+                Ok(target)
+            }
+        }
+    }
+
+    fn its<'a>(slf: &'a Bound<'_, Self>) -> &'a DriverState {
+        slf.get().state.get(slf.py())
+    }
+
+    fn let_go(&self) {
+        let its = self.state.in_collector();
+        for place in [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived] {
+            if let Some(object) = place.take() {
+                bury(object);
+            }
+        }
+    }
+
+    /// Goes on until the generator waits or ends; what it ends in is fired the ordinary way.
+    fn go_on<'py>(slf: &Bound<'py, Self>, progress: Progress<'py>) -> PyResult<()> {
+        let Some((target, result)) = Self::advance(slf, progress)? else { return Ok(()) };
+        let name = if failure::is_failure(&result) {
+            intern!(slf.py(), "errback")
+        } else {
+            intern!(slf.py(), "callback")
+        };
+        Deferred::fire_with(&target, result, name)
+    }
+
+    /// Goes on until the generator waits or ends; gives back what is to be fired with what.
+    fn advance<'py>(
+        slf: &Bound<'py, Self>,
+        mut progress: Progress<'py>,
+    ) -> PyResult<Option<(Bound<'py, Deferred>, Bound<'py, PyAny>)>> {
+        let py = slf.py();
+        let its = Self::its(slf);
+        loop {
+            match progress {
+                Progress::Waits(awaited) => {
+                    its.looping.set(true);
+                    let added = match as_deferred(&awaited) {
+                        Some(deferred) if Deferred::is_plain(deferred) => {
+                            Deferred::push(deferred, Link::Resume(slf.clone().unbind()));
+                            Ok(())
+                        }
+                        _ => awaited.call_method1(intern!(py, "addBoth"), (slf,)).map(drop),
+                    };
+                    its.looping.set(false);
+                    added?;
+                    let Some(result) = its.arrived.get(py) else {
+                        its.waiting_on.set(Some(awaited));
+                        return Ok(None);
+                    };
+                    its.arrived.set(None);
+                    let (Some(generator), Some(context)) =
+                        (its.generator.get(py), its.context.get(py))
+                    else {
+                        return Err(PyRuntimeError::new_err(
+                            "a generator that was taken apart cannot go on",
+                        ));
+                    };
+                    progress = run(&generator, &context, result)?;
+                }
+                Progress::Returned(value) => {
+                    return Self::end(slf, |_| value);
+                }
+                Progress::Raised(error) => {
+                    return Self::end(slf, |target| failed(target, error));
+                }
+            }
+        }
+    }
+
+    /// The generator is through: lets go of it.
+    fn end<'py>(
+        slf: &Bound<'py, Self>,
+        result: impl FnOnce(&Bound<'py, Deferred>) -> Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, Deferred>, Bound<'py, PyAny>)>> {
+        let py = slf.py();
+        let its = Self::its(slf);
+        let Some(target) = its.target.get(py) else { return Ok(None) };
+        let target = target.cast_into::<Deferred>()?;
+        let result = result(&target);
+        its.generator.set(None);
+        its.target.set(None);
+        its.waiting_on.set(None);
+        its.context.set(None);
+        Ok(Some((target, result)))
+    }
+
+    /// What is awaited has a result; the generator goes on in the loop that brought it.
+    pub(crate) fn resume<'py>(
+        slf: &Bound<'py, Self>,
+        source: &Bound<'py, Deferred>,
+        result: &Bound<'py, PyAny>,
+    ) -> Step<Bound<'py, Deferred>> {
+        let py = slf.py();
+        let none = || py.None().into_bound(py);
+        let place = &state(source).result;
+        if Self::its(slf).looping.get() {
+            Self::its(slf).arrived.set(Some(result.clone()));
+            place.set(Some(none()));
+            return Step::Ran;
+        }
+        let ended = Self::step_on(slf, result.clone()).and_then(|ended| {
+            let Some((target, result)) = ended else { return Ok(None) };
+            if Deferred::is_plain(&target) {
+                let fired = give(&target, result)?;
+                return Ok((fired && state(&target).chain.paused() == 0).then_some(target));
+            }
+            let name = if failure::is_failure(&result) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
+            Deferred::fire_with(&target, result, name)?;
+            Ok(None)
+        });
+        match ended {
+            Ok(next) => {
+                place.set(Some(none()));
+                state(source).forget_failure(py);
+                next.map_or(Step::Ran, Step::Fired)
+            }
+            Err(error) => {
+                place.set(Some(failed(source, error)));
+                Step::Ran
+            }
+        }
+    }
+
+    fn step_on<'py>(
+        slf: &Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, Deferred>, Bound<'py, PyAny>)>> {
+        let its = Self::its(slf);
+        let (Some(generator), Some(context)) =
+            (its.generator.get(slf.py()), its.context.get(slf.py()))
+        else {
+            return Ok(None);
+        };
+        let progress = run(&generator, &context, result)?;
+        Self::advance(slf, progress)
+    }
+
+    /// Somebody cancels the deferred that the generator ends in: tells it first of all.
+    pub(crate) fn cancel<'py>(
+        slf: &Bound<'py, Self>,
+        target: &Bound<'py, Deferred>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
+            return Err(PyRecursionError::new_err(
+                "too many generators that await one another to cancel",
+            ));
+        }
+        state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
+        let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
+        Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
+    }
+
+    /// The first link of a cancelled one: cancels what is awaited, and waits for how the generator takes it.
+    pub(crate) fn cancelled<'py>(
+        slf: &Bound<'py, Self>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if !failure::is_failure(result) {
+            return Ok(result.clone());
+        }
+        result.call_method1(intern!(py, "trap"), (&twisted(py)?.cancelled_inline,))?;
+        let target = Deferred::make(py)?;
+        state(&target).canceller.set(Some(slf.clone().into_any()));
+        let its = Self::its(slf);
+        its.target.set(Some(target.clone().into_any()));
+        if let Some(awaited) = its.waiting_on.get(py) {
+            match as_deferred(&awaited) {
+                Some(deferred) if Deferred::is_plain(deferred) => {
+                    Deferred::cancel_innermost(deferred)?;
+                }
+                _ => drop(awaited.call_method0(intern!(py, "cancel"))?),
+            }
+        }
+        Ok(target.into_any())
+    }
+}
+
+#[pymethods]
+impl Driver {
+    /// The link of a Deferred whose class has an `addBoth` of its own.
+    fn __call__<'py>(slf: &Bound<'py, Self>, result: Bound<'py, PyAny>) -> PyResult<()> {
+        if Self::its(slf).looping.get() {
+            Self::its(slf).arrived.set(Some(result));
+            return Ok(());
+        }
+        let Some((target, result)) = Self::step_on(slf, result)? else { return Ok(()) };
+        let name = if failure::is_failure(&result) {
+            intern!(slf.py(), "errback")
+        } else {
+            intern!(slf.py(), "callback")
+        };
+        Deferred::fire_with(&target, result, name)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let its = self.state.in_collector();
+        [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived]
+            .iter()
+            .try_for_each(|place| place.visit(&visit))
+    }
+
+    fn __clear__(&self) {
+        self.let_go();
+    }
+}
+
+/// Sends `input` into the generator, and what comes at once after that, until it waits or ends.
+fn run<'py>(
+    generator: &Bound<'py, PyAny>,
+    context: &Bound<'py, PyAny>,
+    mut input: Bound<'py, PyAny>,
+) -> PyResult<Progress<'py>> {
+    let py = generator.py();
+    if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
+        return Ok(Progress::Raised(PyRecursionError::new_err("generators are nested too deeply")));
+    }
+    loop {
+        let sent = raw::in_context(context, || {
+            if failure::is_failure(&input) {
+                throw(generator, &input)
+            } else {
+                raw::send(generator, &input)
+            }
+        });
+        let yielded = match sent {
+            Ok(Sent::Yielded(yielded)) => yielded,
+            Ok(Sent::Returned(value)) => return Ok(Progress::Returned(value)),
+            Ok(Sent::Raised(error)) | Err(error) => return raised(py, error),
+        };
+        if let Some(deferred) = as_deferred(&yielded) {
+            match ready(deferred) {
+                Some(result) => input = result,
+                None => return Ok(Progress::Waits(yielded)),
+            }
+        } else if Driver::can_drive(&yielded)? {
+            let inner = Driver::begin(&yielded)?;
+            match ready(&inner) {
+                Some(result) => input = result,
+                None => return Ok(Progress::Waits(inner.into_any())),
+            }
+        } else {
+            input = yielded;
+        }
+    }
+}
+
+/// The result of a deferred that can be taken just so.
+#[inline]
+fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
+    let its = state(deferred);
+    let chain = &its.chain;
+    if !chain.is_fired()
+        || chain.paused() != 0
+        || chain.is_running()
+        || !its.links.is_empty()
+        || !Deferred::is_plain(deferred)
+    {
+        return None;
+    }
+    let py = deferred.py();
+    let result = its.result.get(py)?;
+    its.chained_to.set(None);
+    its.result.set(Some(py.None().into_bound(py)));
+    its.forget_failure(py);
+    Some(result)
+}
+
+fn raised(py: Python<'_>, error: PyErr) -> PyResult<Progress<'_>> {
+    if error.is_instance_of::<PyStopIteration>(py) {
+        let value = error.value(py).getattr(intern!(py, "value"))?;
+        return Ok(Progress::Returned(value));
+    }
+    let names = twisted(py)?;
+    if error.is_instance(py, names.returned_value.bind(py)) {
+        let value = error.value(py);
+        names.check_return_value.bind(py).call1((error.traceback(py),))?;
+        return Ok(Progress::Returned(value.getattr(intern!(py, "value"))?));
+    }
+    Ok(Progress::Raised(error))
+}
+
+/// Throws a failure's exception into the generator.
+fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sent<'py> {
+    let py = generator.py();
+    let thrown = match failure::plain_exception(failure) {
+        Ok(Some(value)) => generator.call_method1(intern!(py, "throw"), (value,)),
+        Ok(None) => failure.call_method1(intern!(py, "throwExceptionIntoGenerator"), (generator,)),
+        Err(error) => Err(error),
+    };
+    match thrown {
+        Ok(yielded) => Sent::Yielded(yielded),
+        Err(error) => Sent::Raised(error),
+    }
+}
+
+/// Runs the generator or coroutine.
+#[pyfunction]
+pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
+    Driver::begin(generator)
+}
+
+/// Calls a function that `inlineCallbacks` decorates, and runs the generator that it gives.
+#[pyfunction]
+pub(crate) fn _run_function<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyTuple>,
+    keywords: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, Deferred>> {
+    let py = function.py();
+    let names = twisted(py)?;
+    let wanted = |what: &str| -> PyErr {
+        let told =
+            function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
+        PyTypeError::new_err(format!(
+            "inlineCallbacks requires {told} to produce a generator; instead {what}"
+        ))
+    };
+    let generator = match function.call(arguments, (!keywords.is_empty()).then_some(keywords)) {
+        Ok(generator) => generator,
+        Err(error) if error.is_instance(py, names.returned_value.bind(py)) => {
+            let clear = wanted("caught returnValue being used in a non-generator");
+            clear.set_context(py, Some(error));
+            return Err(clear);
+        }
+        Err(error) => return Err(error),
+    };
+    if !generator.get_type().is(&names.generator)
+        && !generator.is_instance(names.generator.bind(py))?
+    {
+        return Err(wanted(&format!("got {}", generator.repr()?)));
+    }
+    raw::as_one_call(py, || Driver::begin(&generator))
+}

@@ -1,0 +1,341 @@
+//! `DeferredList`, and `gatherResults` on it.
+
+use crate::deferred::{Deferred, as_deferred};
+use crate::failure;
+use crate::raw::{Attached, Slot, Watch};
+use crate::twisted::twisted;
+use crate::world::{Link, give, state};
+use hereafter_engine::Step;
+use pyo3::exceptions::PyAssertionError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTypeInfo, ffi::PyTypeObject};
+use std::cell::Cell;
+
+#[derive(Default)]
+struct ListState {
+    members: Slot,
+    results: Slot,
+    on_callback: Cell<bool>,
+    on_errback: Cell<bool>,
+    consume_errors: Cell<bool>,
+    finished: Cell<usize>,
+}
+
+/// Collects the results of several Deferreds.
+///
+/// Fires with a list of `(success, result)` when all have fired; with `fireOnOneCallback` with
+/// `(result, index)` of the first that succeeds; with `fireOnOneErrback` it fails with a `FirstError`
+/// for the first that fails. With `consumeErrors` the members' failures become `None` there.
+#[pyclass(frozen, subclass, extends = Deferred, module = "twisted.internet.defer")]
+pub(crate) struct DeferredList {
+    state: Attached<ListState>,
+}
+
+static WATCH: Watch = Watch::new();
+
+impl DeferredList {
+    fn its<'a>(slf: &'a Bound<'_, Self>) -> &'a ListState {
+        slf.get().state.get(slf.py())
+    }
+
+    /// Whether this is the class itself, and nobody changed what we call on it.
+    fn is_plain(slf: &Bound<'_, Self>) -> bool {
+        let py = slf.py();
+        let class: *mut PyTypeObject = Self::type_object_raw(py);
+        slf.as_any().get_type_ptr() == class
+            && WATCH.is_plain(class, || {
+                let (list, base) = (py.get_type::<Self>(), py.get_type::<Deferred>());
+                let same = |name: &str| match (list.getattr(name), base.getattr(name)) {
+                    (Ok(here), Ok(there)) => here.is(&there),
+                    _ => false,
+                };
+                ["callback", "errback", "_startRunCallbacks", "_runCallbacks"]
+                    .iter()
+                    .all(|name| same(name))
+            })
+            && !Deferred::debugs(slf.as_super()).unwrap_or(true)
+    }
+
+    /// What the list comes to by this result, if it is to fire now.
+    fn note<'py>(
+        slf: &Bound<'py, Self>,
+        index: usize,
+        succeeded: bool,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let its = Self::its(slf);
+        let results = its
+            .results
+            .get(py)
+            .map_or_else(|| Ok(PyList::empty(py)), Bound::cast_into::<PyList>)?;
+        results.set_item(index, (succeeded, result))?;
+        its.finished.set(its.finished.get() + 1);
+        if state(slf.as_super()).chain.is_fired() {
+            return Ok(None);
+        }
+        if succeeded && its.on_callback.get() {
+            return Ok(Some((result, index).into_pyobject(py)?.into_any()));
+        }
+        if !succeeded && its.on_errback.get() {
+            let error = twisted(py)?.first_error.bind(py).call1((result, index))?;
+            return failure::from_value(&error).map(Some);
+        }
+        Ok((its.finished.get() == results.len()).then(|| results.into_any()))
+    }
+
+    /// A member has a result.
+    pub(crate) fn got<'py>(
+        slf: &Bound<'py, Self>,
+        member: &Bound<'py, Deferred>,
+        index: u32,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Step<Bound<'py, Deferred>>> {
+        let py = slf.py();
+        let succeeded = !failure::is_failure(result);
+        let fired = Self::note(slf, index as usize, succeeded, result)?;
+        if !succeeded && Self::its(slf).consume_errors.get() {
+            state(member).result.set(Some(py.None().into_bound(py)));
+        }
+        let Some(fired) = fired else { return Ok(Step::Ran) };
+        let list = slf.as_super();
+        if !Self::is_plain(slf) {
+            let name = if failure::is_failure(&fired) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
+            list.call_method1(name, (fired,))?;
+            return Ok(Step::Ran);
+        }
+        let goes_on = give(list, fired)? && state(list).chain.paused() == 0;
+        Ok(if goes_on { Step::Fired(list.clone()) } else { Step::Ran })
+    }
+
+    fn watch<'py>(
+        slf: &Bound<'py, Self>,
+        members: &Bound<'py, PyAny>,
+        on_callback: bool,
+        on_errback: bool,
+        consume_errors: bool,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let its = Self::its(slf);
+        let members: Vec<_> = members.try_iter()?.collect::<PyResult<_>>()?;
+        let list = PyList::new(py, &members)?;
+        its.members.set(Some(list.into_any()));
+        its.results.set(Some(PyList::new(py, members.iter().map(|_| py.None()))?.into_any()));
+        if members.is_empty() && !on_callback {
+            slf.call_method1(intern!(py, "callback"), (PyList::empty(py),))?;
+        }
+        its.on_callback.set(on_callback);
+        its.on_errback.set(on_errback);
+        its.consume_errors.set(consume_errors);
+        its.finished.set(0);
+        let own = slf.as_any().get_type_ptr() == Self::type_object_raw(py);
+        for (index, member) in members.iter().enumerate() {
+            match (as_deferred(member), u32::try_from(index)) {
+                (Some(deferred), Ok(index)) if own && Deferred::is_plain(deferred) => {
+                    Deferred::push(deferred, Link::Member(slf.clone().unbind(), index));
+                }
+                _ => {
+                    let method = slf.getattr(intern!(py, "_cbDeferred"))?;
+                    let keywords = PyDict::new(py);
+                    keywords.set_item(intern!(py, "callbackArgs"), (index, true))?;
+                    keywords.set_item(intern!(py, "errbackArgs"), (index, false))?;
+                    member.call_method(
+                        intern!(py, "addCallbacks"),
+                        (&method, &method),
+                        Some(&keywords),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn empty() -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Deferred::bare())
+            .add_subclass(Self { state: Attached::new(ListState::default()) })
+    }
+}
+
+#[pymethods]
+#[allow(non_snake_case, reason = "the names are Twisted's")]
+impl DeferredList {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(
+        _arguments: &Bound<'_, PyTuple>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
+        Self::empty()
+    }
+
+    #[pyo3(signature = (deferredList, fireOnOneCallback = None, fireOnOneErrback = None, consumeErrors = None))]
+    fn __init__<'py>(
+        slf: &Bound<'py, Self>,
+        deferredList: &Bound<'py, PyAny>,
+        fireOnOneCallback: Option<&Bound<'py, PyAny>>,
+        fireOnOneErrback: Option<&Bound<'py, PyAny>>,
+        consumeErrors: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        Deferred::initialise(slf.as_super(), None)?;
+        let on = |flag: Option<&Bound<'py, PyAny>>| {
+            flag.map_or(Ok(false), pyo3::types::PyAnyMethods::is_truthy)
+        };
+        Self::watch(
+            slf,
+            deferredList,
+            on(fireOnOneCallback)?,
+            on(fireOnOneErrback)?,
+            on(consumeErrors)?,
+        )
+    }
+
+    fn _cbDeferred<'py>(
+        slf: &Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+        index: usize,
+        succeeded: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        if let Some(fired) = Self::note(slf, index, succeeded, &result)? {
+            let name = if failure::is_failure(&fired) {
+                intern!(py, "errback")
+            } else {
+                intern!(py, "callback")
+            };
+            slf.call_method1(name, (fired,))?;
+        }
+        Ok((succeeded || !Self::its(slf).consume_errors.get()).then_some(result))
+    }
+
+    /// Cancels every member, unless the list has fired.
+    fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if slf.getattr(intern!(py, "called"))?.is_truthy()? {
+            return Ok(());
+        }
+        let Some(members) = Self::its(slf).members.get(py) else { return Ok(()) };
+        for member in members.try_iter()? {
+            if let Err(error) = member?.call_method0(intern!(py, "cancel")) {
+                let failure = failure::from_error(py, error, false)?;
+                let text = "Exception raised from user supplied canceller";
+                twisted(py)?.log.bind(py).call_method1(intern!(py, "failure"), (text, failure))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[getter]
+    fn resultList<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).results.get(slf.py())
+    }
+
+    #[setter]
+    fn set_resultList<'py>(slf: &Bound<'py, Self>, results: Bound<'py, PyAny>) {
+        Self::its(slf).results.set(Some(results));
+    }
+
+    #[getter(_deferredList)]
+    fn members<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).members.get(slf.py())
+    }
+
+    #[setter(_deferredList)]
+    fn set_members<'py>(slf: &Bound<'py, Self>, members: Bound<'py, PyAny>) {
+        Self::its(slf).members.set(Some(members));
+    }
+
+    #[getter]
+    fn fireOnOneCallback(slf: &Bound<'_, Self>) -> bool {
+        Self::its(slf).on_callback.get()
+    }
+
+    #[setter]
+    fn set_fireOnOneCallback(slf: &Bound<'_, Self>, on: bool) {
+        Self::its(slf).on_callback.set(on);
+    }
+
+    #[getter]
+    fn fireOnOneErrback(slf: &Bound<'_, Self>) -> bool {
+        Self::its(slf).on_errback.get()
+    }
+
+    #[setter]
+    fn set_fireOnOneErrback(slf: &Bound<'_, Self>, on: bool) {
+        Self::its(slf).on_errback.set(on);
+    }
+
+    #[getter]
+    fn consumeErrors(slf: &Bound<'_, Self>) -> bool {
+        Self::its(slf).consume_errors.get()
+    }
+
+    #[setter]
+    fn set_consumeErrors(slf: &Bound<'_, Self>, on: bool) {
+        Self::its(slf).consume_errors.set(on);
+    }
+
+    #[getter]
+    fn finishedCount(slf: &Bound<'_, Self>) -> usize {
+        Self::its(slf).finished.get()
+    }
+
+    #[setter]
+    fn set_finishedCount(slf: &Bound<'_, Self>, count: usize) {
+        Self::its(slf).finished.set(count);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let its = self.state.in_collector();
+        its.members.visit(&visit)?;
+        its.results.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        let its = self.state.in_collector();
+        drop((its.members.take(), its.results.take()));
+    }
+}
+
+/// The values of a list of `(success, value)`, all of which succeeded.
+#[pyfunction]
+#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /))]
+pub(crate) fn parse_results<'py>(
+    results: &Bound<'py, PyAny>,
+    _fire_on_one_errback: bool,
+) -> PyResult<Bound<'py, PyList>> {
+    let py = results.py();
+    let mut values = Vec::with_capacity(results.len()?);
+    for item in results.try_iter()? {
+        let item = item?;
+        if !item.get_item(0)?.is_truthy()? {
+            return Err(PyAssertionError::new_err("a member of the list failed"));
+        }
+        values.push(item.get_item(1)?);
+    }
+    PyList::new(py, values)
+}
+
+/// A Deferred that fires with the list of all values, or with a `FirstError` for the first failure.
+///
+/// Cancelling it cancels all. With `consumeErrors` the members' failures become `None` there.
+#[pyfunction]
+#[pyo3(name = "gatherResults", signature = (deferredList, consumeErrors = false))]
+#[allow(non_snake_case, reason = "the names are Twisted's")]
+pub(crate) fn gather_results<'py>(
+    deferredList: &Bound<'py, PyAny>,
+    consumeErrors: bool,
+) -> PyResult<Bound<'py, DeferredList>> {
+    let py = deferredList.py();
+    let list = Bound::new(py, DeferredList::empty())?;
+    Deferred::initialise(list.as_super(), None)?;
+    DeferredList::watch(&list, deferredList, false, true, consumeErrors)?;
+    Deferred::push(list.as_super(), Link::Callback(twisted(py)?.parse_results.clone_ref(py)));
+    Ok(list)
+}

@@ -1,0 +1,93 @@
+//! What we use of Twisted's own: its failure class, its errors, its log.
+
+use crate::raw::Watch;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+/// Objects of `twisted.internet.defer` and `twisted.python.failure`, looked up once.
+pub(crate) struct Twisted {
+    pub(crate) failure: Py<PyType>,
+    pub(crate) failure_init: Py<PyAny>,
+    pub(crate) failure_throw: Py<PyAny>,
+    pub(crate) failure_globals: Py<PyDict>,
+    pub(crate) failure_watch: Watch,
+    pub(crate) debug_info: Py<PyAny>,
+    pub(crate) already_called: Py<PyType>,
+    pub(crate) cancelled: Py<PyType>,
+    pub(crate) cancelled_inline: Py<PyType>,
+    pub(crate) first_error: Py<PyType>,
+    pub(crate) parse_results: Py<PyAny>,
+    pub(crate) not_a_coroutine: Py<PyType>,
+    pub(crate) returned_value: Py<PyType>,
+    pub(crate) passthru: Py<PyAny>,
+    pub(crate) failthru: Py<PyAny>,
+    pub(crate) warn_about_function: Py<PyAny>,
+    pub(crate) log: Py<PyAny>,
+    pub(crate) format_stack: Py<PyAny>,
+    pub(crate) is_coroutine: Py<PyAny>,
+    pub(crate) coroutine: Py<PyType>,
+    pub(crate) generator: Py<PyType>,
+    /// `hereafter.defer`'s helper that looks at how `returnValue` was used.
+    pub(crate) check_return_value: Py<PyAny>,
+}
+
+static TWISTED: PyOnceLock<Twisted> = PyOnceLock::new();
+
+/// Twisted's objects.
+///
+/// # Errors
+///
+/// `RuntimeError` when `_bind` was not called, which `hereafter.defer` does.
+#[inline]
+pub(crate) fn twisted(py: Python<'_>) -> PyResult<&Twisted> {
+    TWISTED.get(py).ok_or_else(|| {
+        PyRuntimeError::new_err("hereafter._hereafter is used through hereafter.defer")
+    })
+}
+
+/// Takes the objects from the names of `twisted.internet.defer`; the first call counts.
+#[pyfunction]
+pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) -> PyResult<()> {
+    let py = names.py();
+    let name = |wanted: &str| -> PyResult<Bound<'_, PyAny>> {
+        names.get_item(wanted)?.ok_or_else(|| {
+            PyRuntimeError::new_err(format!("twisted.internet.defer has no {wanted}"))
+        })
+    };
+    let class = |wanted: &str| -> PyResult<Py<PyType>> {
+        Ok(name(wanted)?.cast_into::<PyType>()?.unbind())
+    };
+    let failure = name("Failure")?.cast_into::<PyType>()?;
+    let types = py.import("types")?;
+    let bound = Twisted {
+        failure_init: failure.getattr("__init__")?.unbind(),
+        failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
+        failure_globals: py.import("twisted.python.failure")?.dict().unbind(),
+        failure: failure.unbind(),
+        failure_watch: Watch::new(),
+        debug_info: name("DebugInfo")?.unbind(),
+        already_called: class("AlreadyCalledError")?,
+        cancelled: class("CancelledError")?,
+        cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
+        first_error: class("FirstError")?,
+        parse_results: names
+            .get_item("_parseDeferredListResult")?
+            .map_or_else(|| py.None(), Bound::unbind),
+        not_a_coroutine: class("NotACoroutineError")?,
+        returned_value: class("_DefGen_Return")?,
+        passthru: name("passthru")?.unbind(),
+        failthru: name("_failthru")?.unbind(),
+        warn_about_function: name("warnAboutFunction")?.unbind(),
+        log: name("log")?.unbind(),
+        format_stack: py.import("traceback")?.getattr("format_stack")?.unbind(),
+        is_coroutine: py.import("asyncio")?.getattr("iscoroutine")?.unbind(),
+        coroutine: types.getattr("CoroutineType")?.cast_into::<PyType>()?.unbind(),
+        generator: types.getattr("GeneratorType")?.cast_into::<PyType>()?.unbind(),
+        check_return_value,
+    };
+    // A second call finds the same Twisted.
+    let _ = TWISTED.set(py, bound);
+    Ok(())
+}

@@ -1,0 +1,458 @@
+//! The engine's world of Python objects: where a deferred's state lies, and how one link is run.
+
+use crate::deferred::{Deferred, Ours, as_deferred};
+use crate::failure;
+use crate::inline::Driver;
+use crate::list::DeferredList;
+use crate::raw::{self, Called, Queue, Raised, Slot};
+use crate::twisted::twisted;
+use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::marker::PhantomData;
+
+/// A callable, and what it is given beside the result.
+pub(crate) struct Call {
+    pub(crate) function: Py<PyAny>,
+    pub(crate) arguments: Option<Py<PyTuple>>,
+    pub(crate) keywords: Option<Py<PyDict>>,
+}
+
+impl Call {
+    fn call<'py>(&self, result: &Bound<'py, PyAny>) -> Called<'py> {
+        let py = result.py();
+        let arguments = self.arguments.as_ref().map(|arguments| arguments.bind(py));
+        raw::call_more(
+            self.function.bind(py),
+            result,
+            arguments,
+            self.keywords.as_ref().map(|keywords| keywords.bind(py)),
+        )
+    }
+}
+
+/// What is called for a value, and what for a failure; the missing one lets the result pass.
+pub(crate) enum Pair {
+    Callback(Call),
+    Errback(Call),
+    Both(Call),
+    Either(Call, Call),
+}
+
+/// One link of a chain.
+#[derive(Default)]
+pub(crate) enum Link {
+    /// What is left in the queue where a link was taken out.
+    #[default]
+    Gone,
+    Callback(Py<PyAny>),
+    Errback(Py<PyAny>),
+    Both(Py<PyAny>),
+    Pair(Box<Pair>),
+    /// The deferred that waits on this one.
+    Waiter(Py<Deferred>),
+    /// The deferred that fires with this one's result.
+    Fire(Py<Deferred>),
+    /// The generator that awaits this one.
+    Resume(Py<Driver>),
+    /// Tells a cancelled generator.
+    Cancel(Py<Driver>),
+    /// The list that this one is a member of, and its place there.
+    Member(Py<DeferredList>, u32),
+}
+
+impl Call {
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self {
+            function: self.function.clone_ref(py),
+            arguments: self.arguments.as_ref().map(|arguments| arguments.clone_ref(py)),
+            keywords: self.keywords.as_ref().map(|keywords| keywords.clone_ref(py)),
+        }
+    }
+}
+
+impl Link {
+    /// The same link once more; runs no code of anybody else's.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Callback(function) => Self::Callback(function.clone_ref(py)),
+            Self::Errback(function) => Self::Errback(function.clone_ref(py)),
+            Self::Both(function) => Self::Both(function.clone_ref(py)),
+            Self::Pair(pair) => Self::Pair(Box::new(match &**pair {
+                Pair::Callback(call) => Pair::Callback(call.copy(py)),
+                Pair::Errback(call) => Pair::Errback(call.copy(py)),
+                Pair::Both(call) => Pair::Both(call.copy(py)),
+                Pair::Either(callback, errback) => {
+                    Pair::Either(callback.copy(py), errback.copy(py))
+                }
+            })),
+            Self::Waiter(other) => Self::Waiter(other.clone_ref(py)),
+            Self::Fire(other) => Self::Fire(other.clone_ref(py)),
+            Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
+            Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
+            Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
+        }
+    }
+}
+
+/// The state of one deferred, beside what Python itself keeps in the object.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) chain: Chain,
+    /// The result; while the deferred waits, the one that it waits on, as Twisted has it.
+    pub(crate) result: Slot,
+    pub(crate) canceller: Slot,
+    pub(crate) chained_to: Slot,
+    pub(crate) debug_info: Slot,
+    pub(crate) links: Queue<Link, 3>,
+}
+
+impl Default for Queue<Link, 3> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// Takes the result away to another deferred; no failure is left behind.
+    fn hand_over<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let result = self.result.get(py);
+        self.result.set(Some(py.None().into_bound(py)));
+        self.forget_failure(py);
+        result
+    }
+
+    /// Nothing is to be reported when the deferred goes away.
+    #[inline]
+    pub(crate) fn forget_failure(&self, py: Python<'_>) {
+        if self.debug_info.is_set()
+            && let Some(info) = self.debug_info.get(py)
+            && let Err(error) = info.setattr(intern!(py, "failResult"), py.None())
+        {
+            error.write_unraisable(py, Some(&info));
+        }
+    }
+
+    /// A failure that is left is reported when the deferred goes away.
+    fn note_failure(&self, failure: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.debug_information(failure.py())?.setattr(intern!(failure.py(), "failResult"), failure)
+    }
+
+    /// Twisted's `DebugInfo` of this deferred; made when there is none.
+    pub(crate) fn debug_information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(info) = self.debug_info.get(py)
+            && !info.is_none()
+        {
+            return Ok(info);
+        }
+        let info = twisted(py)?.debug_info.bind(py).call0()?;
+        self.debug_info.set(Some(info.clone()));
+        Ok(info)
+    }
+}
+
+/// The world of Python objects, for as long as the thread is attached.
+pub(crate) struct PyWorld<'py>(PhantomData<Python<'py>>);
+
+/// The state behind a handle.
+#[inline]
+pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
+    deferred.get().state(deferred.py())
+}
+
+/// The result after a link: a failure when the call raised.
+fn settle<'py>(
+    deferred: &Bound<'py, Deferred>,
+    called: Called<'py>,
+    function: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let place = &state(deferred).result;
+    let result = match called {
+        Ok(result) => result,
+        Err(raised) => {
+            place.set(Some(failed_raised(deferred, raised)));
+            return Step::Ran;
+        }
+    };
+    if as_deferred(&result).is_none() {
+        place.set(Some(result));
+        return Step::Ran;
+    }
+    if result.is(deferred)
+        && let Err(error) = warn_of_itself(deferred.py(), function)
+    {
+        place.set(Some(failed(deferred, error)));
+        return Step::Ran;
+    }
+    place.set(Some(result));
+    Step::Returned
+}
+
+/// The failure that a link's exception becomes.
+pub(crate) fn failed<'py>(deferred: &Bound<'py, Deferred>, error: PyErr) -> Bound<'py, PyAny> {
+    failed_raised(deferred, Raised::from_error(deferred.py(), error))
+}
+
+fn failed_raised<'py>(deferred: &Bound<'py, Deferred>, raised: Raised<'py>) -> Bound<'py, PyAny> {
+    let py = deferred.py();
+    let capture = Deferred::debugs(deferred).unwrap_or(false);
+    failure::from_raised(raised, capture)
+        .unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any())
+}
+
+fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResult<()> {
+    let text = "Callback returned the Deferred it was attached to; this breaks the \
+                callback chain and will raise an exception in the future.";
+    twisted(py)?.warn_about_function.bind(py).call1((function, text))?;
+    Ok(())
+}
+
+/// Runs a link that is a single function.
+#[inline]
+fn run_one<'py>(
+    deferred: &Bound<'py, Deferred>,
+    function: Py<PyAny>,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let function = function.into_bound(deferred.py());
+    settle(deferred, raw::call_one(&function, result), &function)
+}
+
+fn run_call<'py>(
+    deferred: &Bound<'py, Deferred>,
+    call: &Call,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    settle(deferred, call.call(result), call.function.bind(deferred.py()))
+}
+
+/// Fires `target` with the result of `source`, for `chainDeferred`.
+fn pass_on<'py>(
+    source: &Bound<'py, Deferred>,
+    target: &Bound<'py, Deferred>,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let py = source.py();
+    let failed_here = failure::is_failure(result);
+    if !Deferred::is_plain(target) {
+        let name = if failed_here { intern!(py, "errback") } else { intern!(py, "callback") };
+        let method = target.getattr(name);
+        let called = method
+            .map_err(|error| Raised::from_error(py, error))
+            .and_then(|method| raw::call_one(&method, result));
+        return settle(source, called, target.as_any());
+    }
+    match give(target, result.clone()) {
+        Ok(fired) => {
+            state(source).hand_over(py);
+            if fired && state(target).chain.paused() == 0 {
+                Step::Fired(target.clone())
+            } else {
+                Step::Ran
+            }
+        }
+        Err(error) => {
+            state(source).result.set(Some(failed(source, error)));
+            Step::Ran
+        }
+    }
+}
+
+/// Puts a result into an unfired deferred, whose links do not run yet; false if it was swallowed.
+pub(crate) fn give<'py>(
+    target: &Bound<'py, Deferred>,
+    result: Bound<'py, PyAny>,
+) -> PyResult<bool> {
+    let its = state(target);
+    match its.chain.claim() {
+        Claim::Mine => {
+            its.canceller.set(None);
+            its.result.set(Some(result));
+            Ok(true)
+        }
+        Claim::Swallowed => Ok(false),
+        Claim::Taken => Err(Deferred::already_called(target)),
+    }
+}
+
+impl<'py> World for PyWorld<'py> {
+    type Handle = Bound<'py, Deferred>;
+
+    #[inline]
+    fn chain(handle: &Self::Handle) -> &Chain {
+        &state(handle).chain
+    }
+
+    #[inline]
+    fn same(a: &Self::Handle, b: &Self::Handle) -> bool {
+        a.is(b)
+    }
+
+    fn has_result(handle: &Self::Handle) -> bool {
+        state(handle).result.peek().is_some_and(|(_, kind)| !Ours::derives(handle.py(), kind))
+    }
+
+    #[inline]
+    fn step(handle: &Self::Handle) -> Step<Self::Handle> {
+        let py = handle.py();
+        let its = state(handle);
+        if its.chained_to.is_set() {
+            its.chained_to.set(None);
+        }
+        let Some(link) = its.links.pop() else { return Step::Empty };
+        let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
+        match link {
+            Link::Gone => Step::Ran,
+            Link::Callback(function) => {
+                if failure::is_failure(&result) {
+                    Step::Ran
+                } else {
+                    run_one(handle, function, &result)
+                }
+            }
+            Link::Errback(function) => {
+                if failure::is_failure(&result) {
+                    run_one(handle, function, &result)
+                } else {
+                    Step::Ran
+                }
+            }
+            Link::Both(function) => run_one(handle, function, &result),
+            Link::Pair(pair) => match (&*pair, failure::is_failure(&result)) {
+                (Pair::Callback(call), false)
+                | (Pair::Errback(call), true)
+                | (Pair::Both(call), _) => run_call(handle, call, &result),
+                (Pair::Either(call, _), false) | (Pair::Either(_, call), true) => {
+                    run_call(handle, call, &result)
+                }
+                (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
+            },
+            Link::Waiter(outer) => {
+                let outer = outer.into_bound(py);
+                state(&outer).result.set(its.hand_over(py));
+                Step::Resumed(outer)
+            }
+            Link::Fire(target) => pass_on(handle, target.bind(py), &result),
+            Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
+            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result)
+                .unwrap_or_else(|error| {
+                    its.result.set(Some(failed(handle, error)));
+                    Step::Ran
+                }),
+            Link::Cancel(driver) => {
+                let told = Driver::cancelled(driver.bind(py), &result)
+                    .map_err(|error| Raised::from_error(py, error));
+                settle(handle, told, driver.bind(py).as_any())
+            }
+        }
+    }
+
+    #[inline]
+    fn is_drained(handle: &Self::Handle) -> bool {
+        state(handle).links.is_empty()
+    }
+
+    #[inline]
+    fn settled(handle: &Self::Handle) {
+        let its = state(handle);
+        let py = handle.py();
+        if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
+            && let Some(result) = its.result.get(py).filter(failure::is_failure)
+        {
+            if let Err(error) = its.note_failure(&result) {
+                error.write_unraisable(py, Some(handle.as_any()));
+            }
+            return;
+        }
+        its.forget_failure(py);
+    }
+
+    fn waiting_on(handle: &Self::Handle) -> Option<Self::Handle> {
+        let its = state(handle);
+        let (_, kind) = its.result.peek()?;
+        if !Ours::derives(handle.py(), kind) {
+            return None;
+        }
+        its.result.get(handle.py())?.cast_into::<Deferred>().ok()
+    }
+
+    fn source(handle: &Self::Handle) -> Option<Self::Handle> {
+        Self::waiting_on(handle)
+    }
+
+    // Twisted lets cycles of more than one be: only the callback that returns its own deferred is told.
+    fn waiter(_: &Self::Handle) -> Option<Self::Handle> {
+        None
+    }
+
+    fn take_returned(handle: &Self::Handle) {
+        if let Some(inner) = Self::waiting_on(handle) {
+            let result = state(&inner).hand_over(handle.py());
+            state(handle).result.set(result);
+        }
+    }
+
+    fn await_returned(handle: &Self::Handle) {
+        if let Some(inner) = Self::waiting_on(handle) {
+            let its = state(handle);
+            its.chained_to.set(Some(inner.clone().into_any()));
+            its.forget_failure(handle.py());
+            state(&inner).links.push(Link::Waiter(handle.clone().unbind()));
+        }
+    }
+
+    fn refuse_cycle(_: &Self::Handle) -> bool {
+        false
+    }
+
+    #[inline]
+    fn release_canceller(handle: &Self::Handle) {
+        state(handle).canceller.set(None);
+    }
+
+    fn call_canceller(handle: &Self::Handle) -> Cancelling {
+        let py = handle.py();
+        let Some(canceller) = state(handle).canceller.get(py) else { return Cancelling::Missing };
+        let called = match canceller.cast::<Driver>() {
+            Ok(driver) => Driver::cancel(driver, handle),
+            Err(_) => raw::call_one(&canceller, handle.as_any())
+                .map(drop)
+                .map_err(|raised| PyErr::from_value(raised.value)),
+        };
+        if let Err(error) = called {
+            report_canceller(handle, error);
+            if !state(handle).chain.is_fired() {
+                Self::fire_cancelled(handle);
+                // The canceller's own error has been reported for it.
+                state(handle).forget_failure(py);
+            }
+        }
+        Cancelling::Called
+    }
+
+    fn fire_cancelled(handle: &Self::Handle) {
+        let py = handle.py();
+        let fired = twisted(py).and_then(|names| {
+            let failure = failure::from_value(&names.cancelled.bind(py).call0()?)?;
+            Deferred::fire_with(handle, failure, intern!(py, "errback"))
+        });
+        if let Err(error) = fired {
+            error.write_unraisable(py, Some(handle.as_any()));
+        }
+    }
+}
+
+/// A canceller that raises is heard of, and the deferred still ends.
+fn report_canceller(deferred: &Bound<'_, Deferred>, error: PyErr) {
+    let py = deferred.py();
+    let reported = twisted(py).and_then(|names| {
+        let failure = failure::from_error(py, error, false)?;
+        let text = "Exception raised from user supplied canceller";
+        names.log.bind(py).call_method1(intern!(py, "failure"), (text, failure))
+    });
+    if let Err(second) = reported {
+        second.write_unraisable(py, Some(deferred.as_any()));
+    }
+}
