@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::python;
 use crate::step::{Steps, cargo};
 
 /// What to leave out.
@@ -10,6 +11,12 @@ pub(crate) struct Arguments {
     /// Leave out the publishing check, which asks the registry whether our dependencies are there.
     #[arg(long)]
     no_publish_check: bool,
+    /// Leave out the Python door: no Python is needed then.
+    #[arg(long)]
+    no_python: bool,
+    /// Also run the whole of Twisted's suite, stock and ours, and compare every outcome.
+    #[arg(long, conflicts_with = "no_python")]
+    twisted_full: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -35,6 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "the crates can be published",
             &mut cargo(["publish", "--workspace", "--dry-run", "--allow-dirty"]),
         )?;
+    }
+    if python::is_there() && !arguments.no_python {
+        python::test(&mut steps, arguments.twisted_full)?;
     }
     steps.summarize();
     Ok(())
