@@ -9,6 +9,12 @@ use anyhow::{Context, Result, ensure};
 use crate::python::{self, Environment};
 use crate::step::{self, Steps};
 
+/// What the wheel's own environment is to have.
+const REQUIREMENTS: [&str; 2] =
+    ["python/tests/requirements.txt", "benches/python/requirements.txt"];
+/// What another interpreter is to have.
+const PEER_REQUIREMENTS: [&str; 1] = ["benches/python/requirements-peer.txt"];
+
 /// How to run the benchmark.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -32,16 +38,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         python::is_there() || arguments.self_check,
         "there is no wheel in this checkout to measure; `--self-check` measures stock on both sides"
     );
-    const TESTS: &str = "python/tests/requirements.txt";
-    const BENCH: &str = "benches/python/requirements.txt";
-    let environment = Environment::new(&mut steps, &[TESTS, BENCH])?;
+    let environment = Environment::new(&mut steps, &REQUIREMENTS)?;
     if !arguments.self_check {
         environment.install_wheel(&mut steps)?;
     }
     let mut command = environment.python(["benches/python/run.py", "--folder"]);
     command.arg(step::target().join("python/bench"));
-    let peers = ["benches/python/requirements-peer.txt"];
-    if let Some(pypy) = Environment::pypy(&mut steps, &peers)? {
+    if let Some(pypy) = Environment::pypy(&mut steps, &PEER_REQUIREMENTS)? {
         command.arg("--pypy").arg(pypy.program("python"));
     }
     if let Some(file) = &arguments.json {
