@@ -170,8 +170,11 @@ PROGRAMS = {
 }
 
 
-def run(name, share):
-    """Run a program and return how many microseconds each of its rounds took."""
+def run(name, share, warm_up):
+    """Run a program and return how many microseconds each of its rounds took.
+
+    For a compiler at run time it is run as long again before, to warm up.
+    """
     program, number = PROGRAMS[name]
     number = max(int(number * share), AT_ONCE)
     took = []
@@ -180,7 +183,7 @@ def run(name, share):
     @inlineCallbacks
     def twice():
         # What is done only once, such as imports, is done before the clock starts.
-        yield program(AT_ONCE)
+        yield program(number if warm_up else AT_ONCE)
         began = time.process_time()
         yield program(number)
         took.append(time.process_time() - began)

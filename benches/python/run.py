@@ -24,6 +24,7 @@ class Side:
         self.command = command
         self.whose = whose
         self.best = {}
+        self.twisted = None
 
     def ask(self, *arguments):
         """What the worker says to this."""
@@ -35,6 +36,7 @@ class Side:
         answer = json.loads(result.stdout)
         if answer["whose"] != self.whose:
             sys.exit(f"{self.name}: these are not its Deferreds, but those of {answer['whose']}")
+        self.twisted = answer["twisted"]
         return answer["figures"]
 
     def measure(self, *arguments):
@@ -115,8 +117,10 @@ def main():
     measure((stock, ours), pypy, arguments)
     figures = figures_of((stock, ours), pypy)
 
-    title = f"Twisted {version()} and {ours.name} on {platform.python_implementation()}"
+    title = f"Twisted {stock.twisted} and {ours.name} on {platform.python_implementation()}"
     title += f" {platform.python_version()}"
+    if pypy is not None:
+        title += f", PyPy with Twisted {pypy.twisted}"
     arguments.folder.mkdir(parents=True, exist_ok=True)
     print(report.text(title, figures))
     (arguments.folder / "table.md").write_text(report.markdown(title, figures))
@@ -126,12 +130,6 @@ def main():
     if arguments.json is not None:
         arguments.json.write_text(text)
     print("\nThe table and the chart: table.md, ratios.svg, figures.json in the folder of the run.")
-
-
-def version():
-    import twisted
-
-    return twisted.__version__
 
 
 if __name__ == "__main__":

@@ -44,8 +44,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut command = environment.python(["benches/python/run.py", "--folder"]);
     command.arg(step::target().join("python/bench"));
-    if let Some(pypy) = Environment::pypy(&mut steps, &PEER_REQUIREMENTS)? {
-        command.arg("--pypy").arg(pypy.program("python"));
+    // A peer that cannot be had is no reason to measure nothing.
+    match Environment::pypy(&mut steps, &PEER_REQUIREMENTS) {
+        Ok(Some(pypy)) => drop(command.arg("--pypy").arg(pypy.program("python"))),
+        Ok(None) => println!("PyPy is left out: there is no `pypy3` here."),
+        Err(error) => println!("PyPy is left out: {error:#}"),
     }
     if let Some(file) = &arguments.json {
         command.arg("--json").arg(std::path::absolute(file).context("the JSON file's path")?);
