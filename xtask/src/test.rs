@@ -14,6 +14,9 @@ pub(crate) struct Arguments {
     /// Leave out the Python door: no Python is needed then.
     #[arg(long)]
     no_python: bool,
+    /// Run the Python door's tests alone.
+    #[arg(long, conflicts_with = "no_python")]
+    only_python: bool,
     /// Also run the whole of Twisted's suite, stock and ours, and compare every outcome.
     #[arg(long, conflicts_with = "no_python")]
     twisted_full: bool,
@@ -21,6 +24,18 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new("cargo xtask test");
+    if !arguments.only_python {
+        rust(&mut steps, arguments)?;
+    }
+    if python::is_there() && !arguments.no_python {
+        python::test(&mut steps, arguments.twisted_full)?;
+    }
+    steps.summarize();
+    Ok(())
+}
+
+/// The crates.
+fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     // An example that has unit tests is built by `cargo test` as a test alone, yet its integration
     // tests run the program itself.
     steps.run(
@@ -43,9 +58,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             &mut cargo(["publish", "--workspace", "--dry-run", "--allow-dirty"]),
         )?;
     }
-    if python::is_there() && !arguments.no_python {
-        python::test(&mut steps, arguments.twisted_full)?;
-    }
-    steps.summarize();
     Ok(())
 }
