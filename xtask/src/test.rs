@@ -7,6 +7,7 @@ use crate::step::{Steps, cargo};
 
 /// What to leave out.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 pub(crate) struct Arguments {
     /// Leave out the publishing check, which asks the registry whether our dependencies are there.
     #[arg(long)]
