@@ -17,6 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 AGAIN = 3
+# Far more than it takes; what hangs is to be told from what is slow.
+TIMEOUT = 3600
 SIDES: Mapping[str, Sequence[str]] = {"stock": (), "hereafter": ("-m", "hereafter")}
 
 Outcomes = dict[str, str]
@@ -69,7 +71,11 @@ def run(side: str, folder: Path, name: str, what: Iterable[str]) -> Outcomes:
     ]
     with log.open("w") as output:
         # That some tests fail is no news here, so the exit code is not looked at.
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        try:
+            subprocess.run(command, timeout=TIMEOUT, **quiet)
+        except subprocess.TimeoutExpired:
+            print(f"{side}: {name} did not end within {TIMEOUT} seconds")
     if not path.exists():
         raise Incomplete(f"{side} did not start: {log.read_text()[-2000:]}")
     return read_outcomes(path)

@@ -41,7 +41,7 @@ pub(crate) fn run(steps: &mut Steps, whole_twisted: bool) -> Result<()> {
 /// Runs one of Twisted's suites under the wheel.
 fn twisted(steps: &mut Steps, environment: &Environment, suite: &Suite) -> Result<()> {
     let mut command = environment.python(["-m", "hereafter", "-m", "twisted.trial"]);
-    command.args(["--reporter=bwverbose", "--temp-directory"]);
+    command.args(["--reporter=text", "--temp-directory"]);
     command.arg(step::target().join("python/trial"));
     command.env("LC_ALL", LOCALE);
     let output = steps.run_reading(suite.name, command.args(suite.modules))?;
