@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -59,6 +59,33 @@ impl Steps {
         Ok(())
     }
 
+    /// Runs a command as the step `name`, and returns what it printed; it is shown only if it failed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub(crate) fn run_reading(
+        &mut self,
+        name: impl Into<String>,
+        command: &mut Command,
+    ) -> Result<String> {
+        let name = name.into();
+        println!("\n==> {name}\n    {}", line(command));
+        let started = Instant::now();
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("{}: starting {name}", self.what))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            println!("{printed}{}", String::from_utf8_lossy(&output.stderr));
+            let status = output.status;
+            bail!("{}: the step \"{name}\" failed ({status}): {}", self.what, line(command));
+        }
+        self.done.push((name, started.elapsed()));
+        Ok(printed)
+    }
+
     /// Prints what was done.
     pub(crate) fn summarize(&self) {
         println!("\n{}: all of it passed", self.what);
@@ -103,8 +130,6 @@ fn quoted(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Stdio;
-
     use super::*;
 
     #[test]
@@ -123,5 +148,14 @@ mod tests {
         let error = steps.run("broken", broken.stderr(Stdio::null())).unwrap_err();
         assert!(error.to_string().contains("the step \"broken\" failed"), "{error}");
         assert_eq!(steps.done.len(), 1);
+    }
+
+    #[test]
+    fn what_a_step_printed_can_be_read() {
+        let mut steps = Steps::new("test");
+        let printed = steps.run_reading("fine", &mut cargo(["--version"])).unwrap();
+        assert!(printed.starts_with("cargo "), "{printed}");
+        let error = steps.run_reading("broken", &mut cargo(["no-such-command"])).unwrap_err();
+        assert!(error.to_string().contains("the step \"broken\" failed"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 mod callgrind;
 mod linkcheck;
 mod native;
+mod python;
 
 use anyhow::Result;
 
@@ -13,11 +14,14 @@ pub(crate) enum Command {
     Native(native::Arguments),
     /// Measure the example `linkcheck` on sites of two sizes: pages per second and memory.
     Linkcheck(linkcheck::Arguments),
+    /// Measure the Python door beside stock Twisted: time per operation, memory, whole programs.
+    Python(python::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Native(arguments) => native::run(arguments),
         Command::Linkcheck(arguments) => linkcheck::run(arguments),
+        Command::Python(arguments) => python::run(arguments),
     }
 }

@@ -1,0 +1,168 @@
+"""Run the whole of Twisted's suite twice, stock and under Hereafter, and compare test by test.
+
+    python whole.py --folder FOLDER --differences docs/differences.md [MODULE...]
+
+A test whose outcome differs is run three more times on either side, alone. If stock itself is of two minds
+about it, or both sides agree all three times, it is named as unsteady and counts no more. What is left must
+be a row of the table of differences, and every row of that table must really be a difference.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+AGAIN = 3
+# Far more than it takes; what hangs is to be told from what is slow.
+TIMEOUT = 3600
+SIDES: Mapping[str, Sequence[str]] = {"stock": (), "hereafter": ("-m", "hereafter")}
+
+Outcomes = dict[str, str]
+
+
+class Incomplete(Exception):
+    """A run that did not come to its end."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A difference: of a test, or of the table of those that are allowed."""
+
+    test: str
+    stock: str
+    hereafter: str
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.stock} on stock, {self.hereafter} on hereafter"
+
+
+def read_outcomes(path: Path) -> Outcomes:
+    """What became of every test, by its id."""
+    outcomes: Outcomes = {}
+    started = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        what, test, *_ = json.loads(line)
+        if what == "start":
+            started = test
+        elif what == "end":
+            return outcomes
+        elif outcomes.get(test) not in ("failure", "error"):
+            # A test may be told about twice: it fails, and its clean-up does too. The first is it.
+            outcomes[test] = what
+    raise Incomplete(f"{path.name} has no end; the last test that began was {started}")
+
+
+def run(side: str, folder: Path, name: str, what: Iterable[str]) -> Outcomes:
+    """Run trial on one side."""
+    path = folder / f"{name}-{side}.jsonl"
+    log = folder / f"{name}-{side}.log"
+    command = [
+        sys.executable,
+        *SIDES[side],
+        str(HERE / "outcomes.py"),
+        str(path),
+        "--temp-directory",
+        str(folder / f"{name}-{side}.trial"),
+        *what,
+    ]
+    with log.open("w") as output:
+        # That some tests fail is no news here, so the exit code is not looked at.
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        try:
+            subprocess.run(command, timeout=TIMEOUT, **quiet)
+        except subprocess.TimeoutExpired:
+            print(f"{side}: {name} did not end within {TIMEOUT} seconds")
+    if not path.exists():
+        raise Incomplete(f"{side} did not start: {log.read_text()[-2000:]}")
+    return read_outcomes(path)
+
+
+def differences(stock: Outcomes, hereafter: Outcomes) -> list[Row]:
+    """Where the two differ; a test that one of them did not run is `absent` there."""
+    rows = []
+    for test in sorted({*stock, *hereafter}):
+        row = Row(test, stock.get(test, "absent"), hereafter.get(test, "absent"))
+        if row.stock != row.hereafter:
+            rows.append(row)
+    return rows
+
+
+def is_unsteady(row: Row, folder: Path) -> bool:
+    """Whether a difference is only one of chance."""
+    if "absent" in (row.stock, row.hereafter):
+        return False
+    agreed = True
+    for number in range(AGAIN):
+        stock = run("stock", folder, "again", [row.test]).get(row.test, "absent")
+        hereafter = run("hereafter", folder, "again", [row.test]).get(row.test, "absent")
+        if stock != row.stock:
+            return True
+        agreed = agreed and stock == hereafter
+    return agreed
+
+
+def allowed(page: Path) -> list[Row]:
+    """The table of differences: the rows of Markdown between the two markers."""
+    text = page.read_text(encoding="utf-8")
+    begin, end = "<!-- differing tests: begin -->", "<!-- differing tests: end -->"
+    table = text.partition(begin)[2].partition(end)[0]
+    rows = []
+    for line in table.splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+        if len(cells) >= 4 and cells[0].startswith("twisted."):
+            rows.append(Row(cells[0], cells[1], cells[2]))
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare Twisted's whole suite, stock and ours.")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--differences", type=Path, required=True)
+    parser.add_argument("modules", nargs="*", default=["twisted"])
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob("*.jsonl"):
+        leftover.unlink()
+
+    outcomes = {}
+    for side in SIDES:
+        try:
+            outcomes[side] = run(side, folder, "whole", arguments.modules)
+        except Incomplete as error:
+            print(f"{side}: {error}")
+            return 1
+        passed = sum(outcome == "success" for outcome in outcomes[side].values())
+        print(f"{side}: {len(outcomes[side])} tests, {passed} passed", flush=True)
+
+    left, unsteady = [], []
+    for row in differences(outcomes["stock"], outcomes["hereafter"]):
+        try:
+            (unsteady if is_unsteady(row, folder) else left).append(row)
+        except Incomplete as error:
+            print(error)
+            left.append(row)
+    known = allowed(arguments.differences)
+    new = [row for row in left if row not in known]
+    # A row about a test that was not asked for is neither here nor there.
+    gone = [row for row in known if row not in left and row.test in outcomes["stock"]]
+    for title, rows in (
+        ("unsteady, and left out", unsteady),
+        ("different, and said so in the table", [row for row in left if row in known]),
+        ("DIFFERENT", new),
+        ("in the table, but no longer different", gone),
+    ):
+        if rows:
+            print(f"\n{title}:")
+            for row in rows:
+                print(f"  {row}")
+    print(f"\n{len(new)} new differences, {len(gone)} rows of the table to remove")
+    return 1 if new or gone else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
