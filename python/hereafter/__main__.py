@@ -1,5 +1,7 @@
 """
 ``python -m hereafter [-m module | script.py] args...``: run a program on native Deferreds.
+
+``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
 
 from __future__ import annotations
@@ -7,10 +9,40 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from importlib import import_module
 
 from hereafter.takeover import install
 
-_USAGE = "usage: python -m hereafter [-m module | script.py] args..."
+_USAGE = """usage: python -m hereafter [-m module | script.py] args...
+       python -m hereafter --check [module]"""
+
+
+def _check(names: list[str]) -> int:
+    """
+    Print the versions, and whether the Deferred of the module named is ours; 1 if it is not.
+    """
+    from importlib.metadata import version
+
+    install()
+    from twisted.internet import defer
+
+    import hereafter.defer
+
+    print(f"hereafter {version('hereafter')}, Twisted {version('Twisted')}, Python {sys.version.split()[0]}")
+    for name in names or [defer.__name__]:
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            sys.exit(f"{name} cannot be imported: {error}")
+        held = getattr(module, "Deferred", None)
+        if held is None:
+            print(f"{name}: holds no Deferred of its own, and gets those of twisted.internet.defer")
+        elif held is hereafter.defer.Deferred:
+            print(f"{name}: native Deferreds")
+        else:
+            print(f"{name}: its Deferred is {held!r}, which is not ours")
+            return 1
+    return 0
 
 
 def main() -> None:
@@ -20,6 +52,11 @@ def main() -> None:
     arguments = sys.argv[1:]
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
+    if arguments[0] in ("-h", "--help"):
+        print(_USAGE)
+        return
+    if arguments[0] == "--check":
+        sys.exit(_check(arguments[1:]))
     install()
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
