@@ -13,6 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 _TARGET = "twisted.internet.defer"
+_REPORTER = "twisted.trial.reporter"
 _MARK = "__hereafter__"
 
 
@@ -34,7 +35,7 @@ class TooLate(RuntimeError):
 
 class _Loader(Loader):
     """
-    Loads the module as it would be loaded anyway, and then puts the native names in.
+    Loads the module as it would be loaded anyway, and then puts in what is ours.
     """
 
     def __init__(self, inner: Loader) -> None:
@@ -48,21 +49,26 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._inner.exec_module(module)
-        from hereafter._rebuild import rebuild
+        if module.__name__ == _TARGET:
+            from hereafter._rebuild import rebuild
 
-        rebuild(vars(module))
+            rebuild(vars(module))
+        else:
+            from hereafter._trial import adapt_reporter
+
+            adapt_reporter(vars(module))
         setattr(module, _MARK, True)
 
 
 class _Finder(MetaPathFinder):
     """
-    Finds ``twisted.internet.defer``, once.
+    Finds ``twisted.internet.defer``, and the one module that looks at the frames that it leaves.
     """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != _TARGET:
+        if name not in (_TARGET, _REPORTER):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:

@@ -4,8 +4,8 @@ use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::raw::{Attached, Slot, Watch};
 use crate::twisted::twisted;
-use crate::world::{Link, give, state};
-use hereafter_engine::Step;
+use crate::world::{Link, PyWorld, give, state};
+use hereafter_engine::{Step, World};
 use pyo3::exceptions::PyAssertionError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -111,6 +111,8 @@ impl DeferredList {
             list.call_method1(name, (fired,))?;
             return Ok(Step::Ran);
         }
+        // The loop goes on with the list, and may not come back to the member.
+        PyWorld::settled(member);
         let goes_on = give(list, fired)? && state(list).chain.paused() == 0;
         Ok(if goes_on { Step::Fired(list.clone()) } else { Step::Ran })
     }
