@@ -61,7 +61,8 @@ CHECKERS = {"mypy": mypy, "pyright": pyright}
 def copied(to: Path, module: str) -> Path:
     """The corpus with every import of Twisted's module made one of this."""
     folder = to / module
-    shutil.copytree(CORPUS, folder)
+    # A cache that somebody's editor left there is about other files.
+    shutil.copytree(CORPUS, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     for file in folder.glob("*.py"):
         text = file.read_text(encoding="utf-8")
         package, _, name = module.rpartition(".")
