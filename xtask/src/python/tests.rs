@@ -21,7 +21,8 @@ pub(crate) fn run(steps: &mut Steps, whole_twisted: bool) -> Result<()> {
     steps.run(
         "our Python tests",
         environment
-            .python(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests"])
+            .python(["-m", "hereafter", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .arg("python/tests")
             .env("PYRIGHT_PYTHON_CACHE_DIR", step::target().join("python/pyright"))
             .env("MYPY_CACHE_DIR", step::target().join("python/mypy")),
     )?;
