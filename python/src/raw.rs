@@ -613,20 +613,25 @@ unsafe fn enter<F: Fast>(
     F::call(&receiver, &arguments).map(Bound::into_ptr)
 }
 
-/// Puts a method in a class.
-pub(crate) fn add_method<F: Fast>(
-    class: &Bound<'_, PyType>,
-    name: &'static CStr,
-    doc: &'static CStr,
-) -> PyResult<()> {
-    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+/// What the interpreter is told of a fast method or function, for good.
+fn definition<F: Fast>(name: &'static CStr, doc: &'static CStr) -> &'static mut ffi::PyMethodDef {
+    Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth: ffi::PyMethodDefPointer {
             PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
         },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
-    }));
+    }))
+}
+
+/// Puts a method in a class.
+pub(crate) fn add_method<F: Fast>(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    doc: &'static CStr,
+) -> PyResult<()> {
+    let definition = definition::<F>(name, doc);
     // SAFETY: the definition lives forever, and says of its function what it is.
     let method =
         owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
@@ -639,14 +644,7 @@ pub(crate) fn add_function<F: Fast>(
     name: &'static CStr,
     doc: &'static CStr,
 ) -> PyResult<()> {
-    let definition = Box::leak(Box::new(ffi::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
-        },
-        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
-        ml_doc: doc.as_ptr(),
-    }));
+    let definition = definition::<F>(name, doc);
     // SAFETY: the definition lives forever, and says of its function what it is.
     let function =
         unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), std::ptr::null_mut()) };

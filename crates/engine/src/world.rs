@@ -14,6 +14,9 @@ pub enum Step<H> {
     /// The front link was a waiter: the result was moved to this chain, whose wait is over.
     Resumed(H),
     /// A result was given to this chain, and its firing claimed, but its links did not run yet.
+    ///
+    /// The loop comes back to the chain that gave it only if that has links left, so what is to
+    /// become of that chain's own result must be settled by then.
     Fired(H),
 }
 
