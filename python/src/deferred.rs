@@ -263,7 +263,9 @@ impl Deferred {
         }
         for link in state.links.take() {
             match link {
-                Link::Waiter(other) | Link::Fire(other) => bury(other.into_any()),
+                Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => {
+                    bury(other.into_any())
+                }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
                 other => drop(other),
@@ -415,23 +417,32 @@ impl Deferred {
         }
     }
 
-    pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
+    /// What is cancelled when this one is: itself, or the innermost of those that it waits on. One
+    /// that has methods of its own ends the search; in a circle there is none.
+    pub(crate) fn innermost<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Self>> {
         let mut innermost = slf.clone();
         let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);
         while let Some(inner) = PyWorld::waiting_on(&innermost) {
-            if !Self::is_plain(&inner) {
-                return inner.call_method0(intern!(py, "cancel")).map(drop);
-            }
             if inner.is(&mark) {
-                return Ok(());
+                return None;
             }
             innermost = inner;
+            if !Self::is_plain(&innermost) {
+                break;
+            }
             steps += 1;
             if steps == limit {
                 mark = innermost.clone();
                 (steps, limit) = (0, limit.saturating_mul(2));
             }
+        }
+        Some(innermost)
+    }
+
+    pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let Some(innermost) = Self::innermost(slf) else { return Ok(()) };
+        if !innermost.is(slf) && !Self::is_plain(&innermost) {
+            return innermost.call_method0(intern!(slf.py(), "cancel")).map(drop);
         }
         hereafter_engine::cancel::<PyWorld<'_>>(&innermost);
         Ok(())
@@ -692,7 +703,9 @@ impl Deferred {
                     Pair::Either(callback, errback) => (whole(callback), whole(errback)),
                 },
                 Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
-                Link::Waiter(other) => (bare(other.as_any()), bare(other.as_any())),
+                Link::Waiter(other) | Link::Return(other) => {
+                    (bare(other.as_any()), bare(other.as_any()))
+                }
                 Link::Resume(driver) | Link::Cancel(driver) => {
                     (bare(driver.as_any()), bare(driver.as_any()))
                 }
@@ -778,7 +791,7 @@ impl Deferred {
                     visit_call(callback).and_then(|()| visit_call(errback))
                 }
             },
-            Link::Waiter(other) | Link::Fire(other) => visit.call(other),
+            Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
         })

@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
 use crate::raw::{self, Attached, Sent, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, failed, give, state};
+use crate::world::{Link, PyWorld, failed, give, state};
 use hereafter_engine::Step;
 use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -232,11 +232,76 @@ impl Driver {
         Self::advance(slf, progress)
     }
 
-    /// Somebody cancels the deferred that the generator ends in: tells it first of all.
+    /// Somebody cancels the deferred that the generator ends in: Twisted's canceller of a generator.
+    ///
+    /// Each generator's deferred fires with an error of its own, and its first link waits for how the
+    /// generator takes the cancelling of what it awaits. As that may be the deferred of another
+    /// generator, and so on, they are held in a row here, and not each by a call inside the other's.
     pub(crate) fn cancel<'py>(
         slf: &Bound<'py, Self>,
         target: &Bound<'py, Deferred>,
     ) -> PyResult<()> {
+        let mut held = Vec::new();
+        let (mut driver, mut deferred) = (slf.clone(), target.clone());
+        let told = loop {
+            if !Deferred::is_plain(&deferred) || state(&deferred).chain.is_fired() {
+                break Self::cancel_by_link(&driver, &deferred);
+            }
+            match Self::hold(&driver, &deferred) {
+                Ok(()) => held.push(deferred),
+                Err(error) => break Err(error),
+            }
+            let Some(awaited) = Self::its(&driver).waiting_on.get(slf.py()) else { break Ok(()) };
+            match Self::next_to_cancel(&awaited) {
+                Some(next) => (driver, deferred) = next,
+                None => break cancel_awaited(&awaited),
+            }
+        };
+        if let Err(error) = told {
+            let Some(last) = held.last() else { return Err(error) };
+            // As a link that raises: the generator goes on by itself, and nobody hears how.
+            state(last).links.pop();
+            state(last).result.set(Some(failed(last, error)));
+        }
+        while let Some(last) = held.pop() {
+            hereafter_engine::release::<PyWorld<'py>>(&last);
+        }
+        Ok(())
+    }
+
+    /// Fires the deferred of a cancelled generator, and keeps its links, with the first of which it
+    /// will wait for the generator.
+    fn hold<'py>(slf: &Bound<'py, Self>, deferred: &Bound<'py, Deferred>) -> PyResult<()> {
+        let error = twisted(slf.py())?.cancelled_inline.bind(slf.py()).call0()?;
+        let target = Self::new_target(slf)?;
+        give(deferred, failure::from_value(&error)?)?;
+        state(deferred).links.push_front(Link::Return(target.unbind()));
+        state(deferred).chain.hold();
+        Ok(())
+    }
+
+    /// Another deferred for the generator to end in, which again reaches it when it is cancelled.
+    fn new_target<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Deferred>> {
+        let target = Deferred::make(slf.py())?;
+        state(&target).canceller.set(Some(slf.clone().into_any()));
+        Self::its(slf).target.set(Some(target.clone().into_any()));
+        Ok(target)
+    }
+
+    /// The generator to cancel next, and what it ends in, if that is what `awaited` comes down to.
+    fn next_to_cancel<'py>(
+        awaited: &Bound<'py, PyAny>,
+    ) -> Option<(Bound<'py, Self>, Bound<'py, Deferred>)> {
+        let innermost = Deferred::innermost(as_deferred(awaited)?)?;
+        if !Deferred::is_plain(&innermost) || state(&innermost).chain.is_fired() {
+            return None;
+        }
+        let canceller = state(&innermost).canceller.get(awaited.py())?;
+        Some((canceller.cast_into::<Self>().ok()?, innermost))
+    }
+
+    /// Cancels by an errback, as Twisted does it, where somebody has put methods of his own on the deferred.
+    fn cancel_by_link<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, Deferred>) -> PyResult<()> {
         let py = slf.py();
         if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
             return Err(PyRecursionError::new_err(
@@ -248,7 +313,7 @@ impl Driver {
         Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
     }
 
-    /// The first link of a cancelled one: cancels what is awaited, and waits for how the generator takes it.
+    /// The errback that `cancel_by_link` adds.
     pub(crate) fn cancelled<'py>(
         slf: &Bound<'py, Self>,
         result: &Bound<'py, PyAny>,
@@ -258,26 +323,30 @@ impl Driver {
             return Ok(result.clone());
         }
         result.call_method1(intern!(py, "trap"), (&twisted(py)?.cancelled_inline,))?;
-        let target = Deferred::make(py)?;
-        state(&target).canceller.set(Some(slf.clone().into_any()));
-        let its = Self::its(slf);
-        its.target.set(Some(target.clone().into_any()));
-        if let Some(awaited) = its.waiting_on.get(py) {
-            match as_deferred(&awaited) {
-                Some(deferred) if Deferred::is_plain(deferred) => {
-                    Deferred::cancel_innermost(deferred)?;
-                }
-                _ => drop(awaited.call_method0(intern!(py, "cancel"))?),
-            }
+        let target = Self::new_target(slf)?;
+        if let Some(awaited) = Self::its(slf).waiting_on.get(py) {
+            cancel_awaited(&awaited)?;
         }
         Ok(target.into_any())
     }
 }
 
+/// Cancels what a generator waits for.
+fn cancel_awaited(awaited: &Bound<'_, PyAny>) -> PyResult<()> {
+    match as_deferred(awaited) {
+        Some(deferred) if Deferred::is_plain(deferred) => Deferred::cancel_innermost(deferred),
+        _ => awaited.call_method0(intern!(awaited.py(), "cancel")).map(drop),
+    }
+}
+
 #[pymethods]
 impl Driver {
-    /// The link of a Deferred whose class has an `addBoth` of its own.
+    /// The link of a Deferred whose class has an `addBoth` of its own; and, called with the Deferred
+    /// that the generator ends in, the canceller of that.
     fn __call__<'py>(slf: &Bound<'py, Self>, result: Bound<'py, PyAny>) -> PyResult<()> {
+        if let Some(target) = Self::its(slf).target.get(slf.py()).filter(|own| own.is(&result)) {
+            return Self::cancel(slf, target.cast::<Deferred>()?);
+        }
         if Self::its(slf).looping.get() {
             Self::its(slf).arrived.set(Some(result));
             return Ok(());

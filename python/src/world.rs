@@ -56,6 +56,8 @@ pub(crate) enum Link {
     Fire(Py<Deferred>),
     /// The generator that awaits this one.
     Resume(Py<Driver>),
+    /// Has this one wait on another, as a callback that returns it.
+    Return(Py<Deferred>),
     /// Tells a cancelled generator.
     Cancel(Py<Driver>),
     /// The list that this one is a member of, and its place there.
@@ -90,6 +92,7 @@ impl Link {
             })),
             Self::Waiter(other) => Self::Waiter(other.clone_ref(py)),
             Self::Fire(other) => Self::Fire(other.clone_ref(py)),
+            Self::Return(other) => Self::Return(other.clone_ref(py)),
             Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
@@ -335,6 +338,10 @@ impl<'py> World for PyWorld<'py> {
                 Step::Resumed(outer)
             }
             Link::Fire(target) => pass_on(handle, target.bind(py), &result),
+            Link::Return(other) => {
+                its.result.set(Some(other.into_bound(py).into_any()));
+                Step::Returned
+            }
             Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
             Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result)
                 .unwrap_or_else(|error| {

@@ -10,7 +10,7 @@ use core::cell::Cell;
 /// | state | set by | cleared by | cannot be set when |
 /// |---|---|---|---|
 /// | fired | [`Chain::claim`], once | never | |
-/// | running | [`run`](crate::run), while links of this chain run | `run`, on the way out | not fired |
+/// | running | [`run`](crate::run), while links of this chain run, and [`Chain::hold`] | `run`, on the way out, and [`release`](crate::release) | not fired |
 /// | swallow | [`cancel`](crate::cancel), when there was no canceller | the first late [`Chain::claim`] | |
 /// | paused | [`Chain::pause`], and `run` for a chain that starts to wait | [`unpause`](crate::unpause), and `run` when what it waits on delivers | |
 ///
@@ -199,6 +199,26 @@ impl Chain {
         let left = self.paused.get().saturating_sub(1);
         self.paused.set(left);
         left == 0
+    }
+
+    /// Keeps the links from running until [`release`](crate::release): the caller acts as a link that
+    /// is not through yet. What is added meanwhile waits its turn.
+    ///
+    /// The chain must have fired, and none of its links may be running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_engine::Chain;
+    /// let chain = Chain::new();
+    /// chain.claim();
+    /// chain.hold();
+    /// assert!(chain.is_running());
+    /// ```
+    #[inline]
+    pub fn hold(&self) {
+        debug_assert!(self.is_fired() && !self.is_running(), "nothing that could be held");
+        self.set_running(true);
     }
 
     #[inline]

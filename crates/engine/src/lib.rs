@@ -39,5 +39,5 @@ mod world;
 
 pub use chain::{Chain, Claim};
 pub use grave::Graveyard;
-pub use run::{cancel, closes_cycle, fire, run, unpause};
+pub use run::{cancel, closes_cycle, fire, release, run, unpause};
 pub use world::{Cancelling, Step, World};

@@ -94,6 +94,30 @@ pub fn run<W: World>(handle: &W::Handle) {
     }
 }
 
+/// Ends a [`Chain::hold`], and runs the links that have waited for that.
+///
+/// # Examples
+///
+/// In the world of [`World`]'s own example:
+///
+/// ```
+/// # #![allow(dead_code, unused_imports)]
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc/tiny.rs"));
+/// # fn main() {
+/// let d = Tiny::default();
+/// d.fire(Ok(41));
+/// d.0.chain.hold();
+/// d.add(|value| Outcome::Now(value.map(|n| n + 1)));
+/// assert_eq!(d.look(), Some(Ok(41)));
+/// hereafter_engine::release::<Doors>(&d);
+/// assert_eq!(d.look(), Some(Ok(42)));
+/// # }
+/// ```
+pub fn release<W: World>(handle: &W::Handle) {
+    W::chain(handle).set_running(false);
+    run::<W>(handle);
+}
+
 /// Where the loop goes on after it has worked on one chain.
 enum Next<H> {
     /// The chain has done all it can.
