@@ -3,6 +3,7 @@
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
+use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Claim, Graveyard, World};
@@ -353,17 +354,15 @@ impl Deferred {
 
     fn note_creator(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let stack = twisted(py)?.format_stack.bind(py).call0()?;
         let info = twisted(py)?.debug_info.bind(py).call0()?;
-        info.setattr(intern!(py, "creator"), stack)?;
+        info.setattr(intern!(py, "creator"), Trail::here(py)?)?;
         state(slf).debug_info.set(Some(info));
         Ok(())
     }
 
     fn note_invoker(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let stack = twisted(py)?.format_stack.bind(py).call0()?;
-        state(slf).debug_information(py)?.setattr(intern!(py, "invoker"), stack)
+        state(slf).debug_information(py)?.setattr(intern!(py, "invoker"), Trail::here(py)?)
     }
 
     /// The error of firing twice.

@@ -4,7 +4,7 @@
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
-//! * `failure.rs`, `twisted.rs`: what is Twisted's own;
+//! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
 mod deferred;
@@ -13,6 +13,7 @@ mod inline;
 mod list;
 mod raw;
 mod ready;
+mod trail;
 mod twisted;
 mod world;
 

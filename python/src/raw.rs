@@ -686,3 +686,44 @@ pub(crate) fn construct<'py>(
         )
     }
 }
+
+/// A place in code that was being run.
+pub(crate) struct Place {
+    pub(crate) code: Py<PyAny>,
+    instruction: std::ffi::c_int,
+}
+
+impl Place {
+    /// The line in the source; 0 if the code does not say.
+    pub(crate) fn line(&self, py: Python<'_>) -> i32 {
+        // SAFETY: `stack` found the code in a frame, so that is what it is.
+        unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) }
+            .max(0)
+    }
+}
+
+/// The frames of Python code that are being run by this thread, innermost first.
+///
+/// The line of each is worked out when it is asked for: that takes several times as long as all this.
+pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
+    let mut places = Vec::new();
+    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
+    let mut next = unsafe {
+        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
+    };
+    while let Some(frame) = next {
+        // SAFETY: rule 3; it is a frame, and a frame has code.
+        let code = owned(py, unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
+        // A function for it came with 3.11 only.
+        let instruction = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
+        places.push(Place { code: code.unbind(), instruction });
+        // SAFETY: rule 3.
+        next = unsafe {
+            Bound::from_owned_ptr_or_opt(
+                py,
+                ffi::PyFrame_GetBack(frame.as_ptr().cast()).cast::<ffi::PyObject>(),
+            )
+        };
+    }
+    Ok(places)
+}
