@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import runpy
 import sys
 from importlib import import_module
+from zipfile import is_zipfile
 
 from hereafter.takeover import install
 
@@ -45,6 +47,31 @@ def _check(names: list[str]) -> int:
     return 0
 
 
+def _run_script(path: str) -> None:
+    """
+    Run a script in this very ``__main__``, which outlives it as long as a script's own does.
+    """
+    whole = os.path.abspath(path)
+    if not getattr(sys.flags, "safe_path", False):
+        # Where ``-m`` has put the working directory.
+        sys.path[0] = whole if os.path.isdir(whole) else os.path.dirname(whole)
+    if os.path.isdir(whole) or whole.endswith(".pyc") or is_zipfile(whole):
+        runpy.run_path(path, run_name="__main__")
+        return
+    try:
+        with io.open_code(whole) as file:
+            source = file.read()
+    except OSError as error:
+        print(f"python -m hereafter: can't open file {whole!r}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    code = compile(source, whole, "exec", dont_inherit=True)
+    names = sys.modules["__main__"].__dict__
+    kept = {name: names[name] for name in ("__name__", "__builtins__")}
+    names.clear()
+    names.update(kept, __file__=whole, __doc__=None, __spec__=None, __loader__=None, __package__=None, __cached__=None)
+    exec(code, names)
+
+
 def main() -> None:
     """
     Install, and run what the command line names as Python itself would.
@@ -63,8 +90,7 @@ def main() -> None:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
-        sys.path.insert(0, os.path.dirname(os.path.abspath(arguments[0])))
-        runpy.run_path(arguments[0], run_name="__main__")
+        _run_script(arguments[0])
 
 
 if __name__ == "__main__":
