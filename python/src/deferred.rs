@@ -8,7 +8,7 @@ use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Claim, Graveyard, World};
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::{PyAttributeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::ffi::PyTypeObject;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -131,8 +131,9 @@ impl<const KIND: u8> Fast for Add<KIND> {
                     keywords.del_item(name)?;
                 }
                 let missing = || {
+                    let method = ["addCallback", "addErrback", "addBoth"][usize::from(KIND)];
                     PyTypeError::new_err(format!(
-                        "missing 1 required positional argument: '{name}'"
+                        "Deferred.{method}() missing 1 required positional argument: '{name}'"
                     ))
                 };
                 (function.ok_or_else(missing)?, None)
@@ -169,7 +170,7 @@ impl Fast for Fire {
         let one = arguments.len() == 1 && arguments.named() == 0;
         let by_name = arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"));
         if !one && !by_name {
-            return Err(PyTypeError::new_err("callback() takes exactly one argument: 'result'"));
+            return Err(arguments.other_than_one("Deferred.callback()", "result"));
         }
         Deferred::start(receiver.cast::<Deferred>()?, arguments.get(0))?;
         Ok(py.None().into_bound(py))
@@ -179,6 +180,8 @@ impl Fast for Fire {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
+    // What the interpreter says of an object names its class, and without this the class's module too.
+    class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     LAYOUT.learn(&probe);
     raw::construct_by::<Construct>(&class);
@@ -294,7 +297,12 @@ impl Deferred {
         slf: &Bound<'_, Self>,
         canceller: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        state(slf).canceller.set(canceller);
+        let its = state(slf);
+        // A second time, it begins anew.
+        if !its.links.is_empty() {
+            drop(its.links.take());
+        }
+        its.canceller.set(canceller);
         if Self::debugs(slf)? {
             Self::note_creator(slf)?;
         }
@@ -821,10 +829,21 @@ impl Awaiter {
             return Err(PyErr::from_value(py.get_type::<PyStopIteration>().call1((result,))?));
         }
         its.forget_failure(py);
-        if let Some(value) = failure::plain_exception(&result)? {
-            return Err(PyErr::from_value(value));
+        let raised = match failure::plain_exception(&result)? {
+            Some(value) => PyErr::from_value(value),
+            None => match result.call_method0(intern!(py, "raiseException")) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            },
+        };
+        if !raised.is_instance_of::<PyStopIteration>(py) {
+            return Err(raised);
         }
-        result.call_method0(intern!(py, "raiseException"))
+        // Let through, it would say that the wait is over and has a value. Generators do the same.
+        let told = PyRuntimeError::new_err("generator raised StopIteration");
+        told.set_cause(py, Some(raised.clone_ref(py)));
+        told.set_context(py, Some(raised));
+        Err(told)
     }
 }
 

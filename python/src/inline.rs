@@ -56,7 +56,8 @@ impl Driver {
         if kind.is(&names.generator) || kind.is(&names.coroutine) {
             return Ok(true);
         }
-        if !raw::can_be_awaited(object.get_type_ptr()) && !object.hasattr(intern!(py, "send"))? {
+        // By the type alone: what a generator yields may be anything, and is not to be touched.
+        if !raw::can_be_awaited(object.get_type_ptr()) {
             return Ok(false);
         }
         names.is_coroutine.bind(py).call1((object,))?.is_truthy()

@@ -27,6 +27,7 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deferred::shorten(py)?;
     deferred::remember_methods(py)?;
     module.add_class::<list::DeferredList>()?;
+    py.get_type::<list::DeferredList>().setattr("__name__", "DeferredList")?;
     deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;

@@ -552,6 +552,23 @@ impl<'py> Arguments<'_, 'py> {
         PyTuple::new(self.py, some)
     }
 
+    /// The error of a method that takes one argument of this name, and was not given just that.
+    #[cold]
+    pub(crate) fn other_than_one(&self, method: &str, wanted: &str) -> PyErr {
+        let other = (0..self.named())
+            .map(|index| self.name(index).to_string())
+            .find(|name| name != wanted || self.count > 0);
+        pyo3::exceptions::PyTypeError::new_err(match (self.count, other) {
+            (0 | 1, Some(name)) if name == wanted => {
+                format!("{method} got multiple values for argument '{name}'")
+            }
+            (0 | 1, Some(name)) => format!("{method} got an unexpected keyword argument '{name}'"),
+            (0, None) => format!("{method} missing 1 required positional argument: '{wanted}'"),
+            // The receiver is counted too, as it is for a method in Python.
+            _ => format!("{method} takes 2 positional arguments but {} were given", self.count + 1),
+        })
+    }
+
     /// Calls the first of them with all others.
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
@@ -681,7 +698,7 @@ pub(crate) fn construct<'py>(
             call(
                 class.as_ptr(),
                 tuple.as_ptr(),
-                keywords.map_or(std::ptr::null_mut(), |some| some.as_ptr()),
+                keywords.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
             ),
         )
     }
