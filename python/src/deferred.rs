@@ -268,7 +268,7 @@ impl Deferred {
         for link in state.links.take() {
             match link {
                 Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => {
-                    bury(other.into_any())
+                    bury(other.into_any());
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
