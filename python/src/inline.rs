@@ -6,7 +6,7 @@ use crate::raw::{self, Attached, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, failed, give, state};
 use hereafter_engine::Step;
-use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -30,9 +30,6 @@ struct DriverState {
     looping: Cell<bool>,
     arrived: Slot,
 }
-
-/// How much of the machine's stack must be left for a generator to be run: what runs in it cannot tell.
-const STACK_RESERVE: usize = 256 * 1024;
 
 /// How far a generator got.
 enum Progress<'py> {
@@ -304,11 +301,7 @@ impl Driver {
     /// Cancels by an errback, as Twisted does it, where somebody has put methods of his own on the deferred.
     fn cancel_by_link<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, Deferred>) -> PyResult<()> {
         let py = slf.py();
-        if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
-            return Err(PyRecursionError::new_err(
-                "too many generators that await one another to cancel",
-            ));
-        }
+        raw::room_on_the_stack()?;
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
         let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
         Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
@@ -380,8 +373,8 @@ fn run<'py>(
     mut input: Bound<'py, PyAny>,
 ) -> PyResult<Progress<'py>> {
     let py = generator.py();
-    if stacker::remaining_stack().is_some_and(|left| left < STACK_RESERVE) {
-        return Ok(Progress::Raised(PyRecursionError::new_err("generators are nested too deeply")));
+    if let Err(error) = raw::room_on_the_stack() {
+        return Ok(Progress::Raised(error));
     }
     loop {
         let sent = raw::in_context(context, || {

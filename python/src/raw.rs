@@ -199,6 +199,40 @@ impl<'py> Raised<'py> {
     }
 }
 
+/// How much of the machine's stack must be left for Python code to be run: how deep it goes cannot be told.
+const STACK_RESERVE: usize = 128 * 1024;
+
+std::thread_local! {
+    /// Where this thread's stack ends, and from where on nothing is to be called; not known at first.
+    static STACK: Cell<(usize, usize)> = const { Cell::new((0, usize::MAX)) };
+}
+
+/// Refuses to go deeper when the machine's stack is nearly used up, which no recursion limit knows of.
+#[inline]
+pub(crate) fn room_on_the_stack() -> PyResult<()> {
+    let mark = 0_u8;
+    let here = (&raw const mark).addr();
+    if here > STACK.get().1 { Ok(()) } else { look_at_the_stack(here) }
+}
+
+#[cold]
+fn look_at_the_stack(here: usize) -> PyResult<()> {
+    if STACK.get().1 == usize::MAX {
+        let left = stacker::remaining_stack().unwrap_or(here);
+        let end = here.saturating_sub(left);
+        // A thread may have been given less than the whole reserve.
+        STACK.set((end, end.saturating_add(STACK_RESERVE.min(left / 4))));
+    }
+    let (end, floor) = STACK.get();
+    // What is beyond the end is another stack, of which nothing is known.
+    if here > floor || here < end {
+        return Ok(());
+    }
+    Err(pyo3::exceptions::PyRecursionError::new_err(
+        "Deferreds are nested too deeply for the stack of this thread",
+    ))
+}
+
 /// What a call of Python code came to.
 pub(crate) type Called<'py> = Result<Bound<'py, PyAny>, Raised<'py>>;
 
@@ -214,6 +248,7 @@ pub(crate) fn call_one<'py>(
     function: &Bound<'py, PyAny>,
     argument: &Bound<'py, PyAny>,
 ) -> Called<'py> {
+    room_on_the_stack().map_err(|error| Raised::from_error(function.py(), error))?;
     let mut room = [std::ptr::null_mut(), argument.as_ptr()];
     // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
     let result = unsafe {
@@ -234,6 +269,7 @@ pub(crate) fn call_more<'py>(
     more: Option<&Bound<'py, PyTuple>>,
     keywords: Option<&Bound<'py, PyDict>>,
 ) -> Called<'py> {
+    room_on_the_stack().map_err(|error| Raised::from_error(function.py(), error))?;
     let mut room: SmallVec<[*mut ffi::PyObject; 8]> = SmallVec::new();
     room.push(std::ptr::null_mut());
     room.push(first.as_ptr());
@@ -577,6 +613,7 @@ impl<'py> Arguments<'_, 'py> {
                 "missing 1 required positional argument: a callable",
             ));
         };
+        room_on_the_stack()?;
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
         owned(self.py, unsafe {
             ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names)
