@@ -699,7 +699,7 @@ impl Deferred {
         let Ok(()) = copied;
         for link in &links {
             let pair = match link {
-                Link::Gone => continue,
+                Link::Gone | Link::Over => continue,
                 Link::Callback(function) => (bare(function), bare(&names.failthru)),
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
@@ -788,7 +788,7 @@ impl Deferred {
             visit.call(&call.keywords)
         };
         state.links.each(|link| match link {
-            Link::Gone => Ok(()),
+            Link::Gone | Link::Over => Ok(()),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }
