@@ -2,7 +2,7 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
+use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Watch};
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -45,7 +45,7 @@ impl Ours {
 pub(crate) fn as_deferred<'a, 'py>(
     object: &'a Bound<'py, PyAny>,
 ) -> Option<&'a Bound<'py, Deferred>> {
-    if raw::is_heap_class(object.get_type_ptr()) { object.cast::<Deferred>().ok() } else { None }
+    if raw::is_heap_class(object.get_type_ptr()) { raw::as_instance(object) } else { None }
 }
 
 /// The classes of Deferreds, oldest first; Twisted's `_DEFERRED_SUBCLASSES`.
@@ -75,9 +75,21 @@ static LAYOUT: Layout = Layout::new();
 struct Construct;
 
 impl Fast for Construct {
+    type Receiver = PyType;
+
     #[inline]
+    fn quick<'py>(
+        class: &Bound<'py, PyType>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        if arguments.len() + arguments.named() == 0 && LAYOUT.has_own_init(class) {
+            return Deferred::make_plain(class.py()).map(Bound::into_any);
+        }
+        None
+    }
+
     fn call<'py>(
-        class: &Bound<'py, PyAny>,
+        class: &Bound<'py, PyType>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let few = match (arguments.len(), arguments.named()) {
@@ -104,20 +116,39 @@ const CALLBACK: u8 = 0;
 const ERRBACK: u8 = 1;
 const BOTH: u8 = 2;
 
-impl<const KIND: u8> Fast for Add<KIND> {
+impl<const KIND: u8> Add<KIND> {
     #[inline]
+    fn link(function: Py<PyAny>) -> Link {
+        match KIND {
+            CALLBACK => Link::Callback(function),
+            ERRBACK => Link::Errback(function),
+            _ => Link::Both(function),
+        }
+    }
+}
+
+impl<const KIND: u8> Fast for Add<KIND> {
+    type Receiver = Deferred;
+
+    #[inline]
+    fn quick<'py>(
+        deferred: &Bound<'py, Deferred>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let its = state(deferred);
+        if arguments.len() == 1 && arguments.named() == 0 && !its.chain.is_fired() {
+            its.links.push(Self::link(arguments.get(0).unbind()));
+            return Some(deferred.clone().into_any());
+        }
+        None
+    }
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let deferred = receiver.cast::<Deferred>()?;
         let link = if arguments.len() == 1 && arguments.named() == 0 {
-            let function = arguments.get(0).unbind();
-            match KIND {
-                CALLBACK => Link::Callback(function),
-                ERRBACK => Link::Errback(function),
-                _ => Link::Both(function),
-            }
+            Self::link(arguments.get(0).unbind())
         } else {
             let mut keywords = arguments.keywords()?;
             let (function, rest) = if arguments.len() == 0 {
@@ -153,7 +184,7 @@ impl<const KIND: u8> Fast for Add<KIND> {
             }))
         };
         Deferred::push(deferred, link);
-        Ok(receiver.clone())
+        Ok(deferred.clone().into_any())
     }
 }
 
@@ -161,18 +192,19 @@ impl<const KIND: u8> Fast for Add<KIND> {
 struct Fire;
 
 impl Fast for Fire {
-    #[inline]
+    type Receiver = Deferred;
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = receiver.py();
+        let py = deferred.py();
         let one = arguments.len() == 1 && arguments.named() == 0;
         let by_name = arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"));
         if !one && !by_name {
             return Err(arguments.other_than_one("Deferred.callback()", "result"));
         }
-        Deferred::start(receiver.cast::<Deferred>()?, arguments.get(0))?;
+        Deferred::start(deferred, arguments.get(0))?;
         Ok(py.None().into_bound(py))
     }
 }
@@ -183,25 +215,25 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     // What the interpreter says of an object names its class, and without this the class's module too.
     class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
-    LAYOUT.learn(&probe);
+    Layout::learn(&probe);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
-        &class,
+        py,
         c"addCallback",
         c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
-        &class,
+        py,
         c"addErrback",
         c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
-        &class,
+        py,
         c"addBoth",
         c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
-        &class,
+        py,
         c"callback",
         c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.",
     )
@@ -240,8 +272,28 @@ pub(crate) fn bury(object: Py<PyAny>) {
 }
 
 impl Drop for Deferred {
+    #[inline]
     fn drop(&mut self) {
-        self.bury_contents();
+        if !self.is_spent() {
+            self.bury_contents();
+        }
+    }
+}
+
+impl Known for Deferred {
+    #[inline]
+    fn layout() -> &'static Layout {
+        &LAYOUT
+    }
+
+    #[inline]
+    fn is_spent(&self) -> bool {
+        let its = self.state.in_collector();
+        its.result.peek().is_none_or(|(_, kind)| !raw::is_heap_class(kind))
+            && !its.canceller.is_set()
+            && !its.chained_to.is_set()
+            && !its.debug_info.is_set()
+            && its.links.is_empty()
     }
 }
 
@@ -280,8 +332,22 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let new = LAYOUT.make(py, Self::bare())?;
-        if !Self::is_plain_class(py) && Self::debugs(&new)? {
+        match Self::make_plain(py) {
+            Some(new) => Ok(new),
+            None => Self::make_slowly(py),
+        }
+    }
+
+    /// A new deferred, if nobody changed the class and there is room.
+    #[inline]
+    fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        if Self::is_plain_class(py) { Layout::make(py, Self::bare()) } else { None }
+    }
+
+    #[cold]
+    fn make_slowly(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        let new = Bound::new(py, Self::bare())?;
+        if Self::debugs(&new)? {
             Self::note_creator(&new)?;
         }
         Ok(new)
@@ -699,7 +765,6 @@ impl Deferred {
         let Ok(()) = copied;
         for link in &links {
             let pair = match link {
-                Link::Gone => continue,
                 Link::Callback(function) => (bare(function), bare(&names.failthru)),
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
@@ -788,7 +853,6 @@ impl Deferred {
             visit.call(&call.keywords)
         };
         state.links.each(|link| match link {
-            Link::Gone => Ok(()),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }

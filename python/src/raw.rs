@@ -18,7 +18,10 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{Borrowed, PyClass, ffi};
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
 use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// State that is touched by attached threads only.
@@ -76,7 +79,9 @@ impl Slot {
     /// Puts another object in place; the former is dropped when the place is in order again.
     #[inline]
     pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
-        drop(self.0.replace(object.map(Bound::unbind)));
+        if let Some(former) = self.0.replace(object.map(Bound::unbind)) {
+            release(former);
+        }
     }
 
     #[inline]
@@ -90,65 +95,135 @@ impl Slot {
     }
 }
 
-/// A queue whose first few items lie in place.
-pub(crate) struct Queue<T, const N: usize> {
-    items: UnsafeCell<SmallVec<[T; N]>>,
-    head: Cell<u32>,
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(object) = self.take() {
+            release(object);
+        }
+    }
 }
 
-impl<T: Default, const N: usize> Queue<T, N> {
-    pub(crate) fn new() -> Self {
-        Self { items: UnsafeCell::new(SmallVec::new()), head: Cell::new(0) }
-    }
+/// Drops an object without a look at whether this thread may, which `PyO3` takes at every drop.
+#[inline]
+pub(crate) fn release<T>(object: Py<T>) {
+    // SAFETY: rule 1: whoever holds the state that it comes from is attached.
+    drop(object.into_bound(unsafe { Python::assume_attached() }));
+}
 
+/// A queue whose first few items lie in place.
+///
+/// Those in place come first: `head..end` of them are there. Once they have been too many, all that
+/// are added go to `more`, until the queue is empty again.
+#[allow(clippy::box_collection, reason = "one pointer is enough for what is hardly ever there")]
+pub(crate) struct Queue<T, const N: usize> {
+    place: UnsafeCell<[MaybeUninit<T>; N]>,
+    head: Cell<u32>,
+    end: Cell<u32>,
+    more: UnsafeCell<Option<Box<VecDeque<T>>>>,
+}
+
+impl<T, const N: usize> Default for Queue<T, N> {
+    #[inline]
+    fn default() -> Self {
+        Self {
+            place: UnsafeCell::new([const { MaybeUninit::uninit() }; N]),
+            head: Cell::new(0),
+            end: Cell::new(0),
+            more: UnsafeCell::new(None),
+        }
+    }
+}
+
+impl<T, const N: usize> Queue<T, N> {
     #[inline]
     pub(crate) fn push(&self, item: T) {
-        // SAFETY: rule 2: the borrow ends with this call, and pushing runs no other code.
-        unsafe { (*self.items.get()).push(item) };
+        let end = self.end.get();
+        // SAFETY: rule 2: the borrows end with this call, which runs no other code.
+        unsafe {
+            if (*self.more.get()).is_none()
+                && let Some(place) = (*self.place.get()).get_mut(end as usize)
+            {
+                place.write(item);
+                self.end.set(end + 1);
+                return;
+            }
+        }
+        self.more(|more| more.push_back(item));
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
-        let head = self.head.get() as usize;
-        // SAFETY: rule 2. What is left in the place drops to nothing.
-        let items = unsafe { &mut *self.items.get() };
-        let item = std::mem::take(items.get_mut(head)?);
-        if head + 1 == items.len() {
-            items.clear();
-            self.head.set(0);
-        } else if head >= 64 && head * 2 >= items.len() {
-            items.drain(..=head);
-            self.head.set(0);
-        } else {
-            self.head.set(u32::try_from(head + 1).expect("fewer links than four thousand million"));
+        let head = self.head.get();
+        if head == self.end.get() {
+            return self.pop_more();
         }
-        Some(item)
+        if head + 1 == self.end.get() {
+            self.head.set(0);
+            self.end.set(0);
+        } else {
+            self.head.set(head + 1);
+        }
+        // SAFETY: rule 2; what lies before the end was written, and what lies before the head is left alone.
+        Some(unsafe { (&(*self.place.get()))[head as usize].assume_init_read() })
+    }
+
+    #[inline]
+    fn pop_more(&self) -> Option<T> {
+        // SAFETY: rule 2.
+        let place = unsafe { &mut *self.more.get() };
+        let item = place.as_mut()?.pop_front();
+        if item.is_none() {
+            *place = None;
+        }
+        item
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         // SAFETY: rule 2.
-        unsafe { (*self.items.get()).is_empty() }
+        self.head.get() == self.end.get()
+            && unsafe { (*self.more.get()).as_ref() }.is_none_or(|more| more.is_empty())
     }
 
     /// Puts an item before all others.
     pub(crate) fn push_front(&self, item: T) {
-        let head = self.head.get() as usize;
-        // SAFETY: rule 2.
-        unsafe { (*self.items.get()).insert(head, item) };
+        let all = self.take();
+        self.more(|more| {
+            more.push_back(item);
+            more.extend(all);
+        });
     }
 
     /// Takes all items out.
-    pub(crate) fn take(&self) -> SmallVec<[T; N]> {
-        self.head.set(0);
-        // SAFETY: rule 2.
-        unsafe { std::mem::take(&mut *self.items.get()) }
+    pub(crate) fn take(&self) -> VecDeque<T> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    #[cold]
+    fn more(&self, add: impl FnOnce(&mut VecDeque<T>)) {
+        // SAFETY: rule 2: the callers are in this module, and add what they have at hand.
+        add(unsafe { &mut *self.more.get() }.get_or_insert_default());
     }
 
     /// Looks at each item; `look` must not touch the queue.
     pub(crate) fn each<E>(&self, mut look: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
-        // SAFETY: the callers in this crate collect or visit, which runs no code that could reach the queue.
-        unsafe { (*self.items.get()).iter().skip(self.head.get() as usize).try_for_each(&mut look) }
+        // SAFETY: the callers in this crate collect or visit, which runs no code that could reach the
+        // queue. What lies between head and end was written.
+        unsafe {
+            for place in &(&(*self.place.get()))[self.head.get() as usize..self.end.get() as usize]
+            {
+                look(place.assume_init_ref())?;
+            }
+            (*self.more.get()).iter().flat_map(|more| more.iter()).try_for_each(look)
+        }
+    }
+}
+
+impl<T, const N: usize> Drop for Queue<T, N> {
+    #[inline]
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
     }
 }
 
@@ -358,6 +433,16 @@ pub(crate) fn derives(kind: *mut ffi::PyTypeObject, of: *mut ffi::PyTypeObject) 
     kind == of || unsafe { ffi::PyType_IsSubtype(kind, of) != 0 }
 }
 
+/// The object as one of this class, if it is one.
+#[inline]
+pub(crate) fn as_instance<'a, 'py, T: PyClass>(
+    object: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, T>> {
+    // SAFETY: the class is what was just asked for.
+    derives(object.get_type_ptr(), T::type_object_raw(object.py()))
+        .then(|| unsafe { object.cast_unchecked() })
+}
+
 /// Whether `kind` was made at run time, as ours and all that derive from them are; most classes of results are not.
 #[inline]
 pub(crate) fn is_heap_class(kind: *mut ffi::PyTypeObject) -> bool {
@@ -416,6 +501,12 @@ impl Watch {
         if now != 0 && now == self.plain.load(Ordering::Relaxed) {
             return true;
         }
+        self.look(kind, now, check)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&self, kind: *mut ffi::PyTypeObject, now: u32, check: impl FnOnce() -> bool) -> bool {
         if now != 0 && now == self.other.load(Ordering::Relaxed) {
             return false;
         }
@@ -464,68 +555,106 @@ pub(crate) fn new_exception<'py>(
     }
 }
 
-/// Where the value of a class lies in its objects, once that is known; 0 when objects have to be made `PyO3`'s way.
-pub(crate) struct Layout {
-    offset: std::sync::atomic::AtomicUsize,
-    init: std::sync::atomic::AtomicUsize,
+/// How objects of a class are laid out, once that is known.
+pub(crate) struct Layout(OnceLock<Learnt>);
+
+struct Learnt {
+    /// Where the value lies in an object.
+    offset: usize,
+    init: Option<ffi::initproc>,
+    dealloc: ffi::destructor,
+}
+
+/// A class whose objects are made and freed by what was learnt of their layout.
+pub(crate) trait Known:
+    PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync
+{
+    fn layout() -> &'static Layout;
+
+    /// Whether dropping it drops nothing but a few `Slot`s with objects of the interpreter's own classes.
+    fn is_spent(&self) -> bool;
 }
 
 impl Layout {
     pub(crate) const fn new() -> Self {
-        Self {
-            offset: std::sync::atomic::AtomicUsize::new(0),
-            init: std::sync::atomic::AtomicUsize::new(0),
-        }
+        Self(OnceLock::new())
     }
 
-    /// Learns the layout from an object that `PyO3` made.
+    /// Learns the layout from an object that `PyO3` made, and frees such objects the short way from now on.
     ///
     /// `PyO3` makes objects by `object.__new__`, which on `CPython` 3.11 and 3.12 gives each a dictionary
     /// at once, at the cost of as much time and memory as all the rest of it.
-    pub(crate) fn learn<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(
-        &self,
-        probe: &Bound<'_, T>,
-    ) {
+    pub(crate) fn learn<T: Known>(probe: &Bound<'_, T>) {
         let value: *const T = probe.get();
         let offset = value.addr() - probe.as_ptr().addr();
         let kind = probe.as_any().get_type_ptr();
-        // SAFETY: an object's class is alive. What the arithmetic proves: beside the value there are the
-        // dictionary and the list of weak references, which begin as null, and nothing else.
+        // SAFETY: an object's class is alive. What the arithmetic proves: beside the value there is nothing but
+        // the dictionary and the list of weak references, if it has them, which begin as null.
         unsafe {
-            let whole = offset + size_of::<T>() + 2 * size_of::<*mut ffi::PyObject>();
-            if usize::try_from((*kind).tp_basicsize) == Ok(whole) {
-                self.offset.store(offset, Ordering::Relaxed);
-                self.init.store((*kind).tp_init.map_or(0, |init| init as usize), Ordering::Relaxed);
+            let pointers = [(*kind).tp_dictoffset, (*kind).tp_weaklistoffset];
+            let pointers = pointers.iter().filter(|offset| **offset > 0).count();
+            let whole = offset + size_of::<T>() + pointers * size_of::<*mut ffi::PyObject>();
+            if usize::try_from((*kind).tp_basicsize) != Ok(whole) {
+                return;
+            }
+            let Some(dealloc) = (*kind).tp_dealloc else { return };
+            let learnt = Learnt { offset, init: (*kind).tp_init, dealloc };
+            if T::layout().0.set(learnt).is_ok() {
+                (*kind).tp_dealloc = Some(free::<T>);
             }
         }
     }
 
-    /// A new object of exactly the class that was learnt.
+    /// A new object of exactly the class that was learnt; none if it could not be, or if there is no room.
     #[inline]
-    pub(crate) fn make<'py, T: PyClass + Into<pyo3::PyClassInitializer<T>>>(
-        &self,
-        py: Python<'py>,
-        value: T,
-    ) -> PyResult<Bound<'py, T>> {
-        let offset = self.offset.load(Ordering::Relaxed);
-        if offset == 0 {
-            return Bound::new(py, value);
-        }
+    pub(crate) fn make<T: Known>(py: Python<'_>, value: T) -> Option<Bound<'_, T>> {
+        let learnt = T::layout().0.get()?;
         // SAFETY: the allocation is zeroed, as long as `learn` found, and of the class whose layout this is;
         // the value is written before anything else can see the object.
         unsafe {
-            let made = owned(py, ffi::PyType_GenericAlloc(T::type_object_raw(py), 0))?;
-            made.as_ptr().byte_add(offset).cast::<T>().write(value);
-            Ok(made.cast_into_unchecked())
+            let made = ffi::PyType_GenericAlloc(T::type_object_raw(py), 0);
+            if made.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            made.byte_add(learnt.offset).cast::<T>().write(value);
+            Some(Bound::from_owned_ptr(py, made).cast_into_unchecked())
         }
     }
 
     /// Whether the class is still initialised as it was made to be.
-    pub(crate) fn has_own_init(&self, class: &Bound<'_, PyAny>) -> bool {
-        // SAFETY: the caller says that it is a class.
-        unsafe {
-            (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_init.map_or(0, |init| init as usize)
-                == self.init.load(Ordering::Relaxed)
+    #[inline]
+    pub(crate) fn has_own_init(&self, class: &Bound<'_, PyType>) -> bool {
+        let address = |init: Option<ffi::initproc>| init.map_or(0, |init| init as usize);
+        // SAFETY: a class that somebody holds is alive.
+        let now = unsafe { (*class.as_type_ptr()).tp_init };
+        self.0.get().is_some_and(|learnt| address(learnt.init) == address(now))
+    }
+}
+
+/// Frees an object, without telling `PyO3` if there is next to nothing in it.
+unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
+    let Some(learnt) = T::layout().0.get() else { return };
+    // SAFETY: the interpreter frees what nobody has any more, on an attached thread. Of exactly this class is
+    // what has the layout that was learnt; one that is spent runs nothing of ours that could unwind, and one
+    // with attributes or weak references is left to `PyO3`.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let value = object.byte_add(learnt.offset).cast::<T>();
+        let is_null = |offset: ffi::Py_ssize_t| {
+            offset <= 0 || (*object.byte_offset(offset).cast::<*mut ffi::PyObject>()).is_null()
+        };
+        if kind == T::type_object_raw(Python::assume_attached())
+            && is_null((*kind).tp_dictoffset)
+            && is_null((*kind).tp_weaklistoffset)
+            && (*value).is_spent()
+        {
+            ffi::PyObject_GC_UnTrack(object.cast());
+            value.drop_in_place();
+            ffi::PyObject_GC_Del(object.cast());
+            ffi::Py_DECREF(kind.cast());
+        } else {
+            (learnt.dealloc)(object);
         }
     }
 }
@@ -635,65 +764,113 @@ impl<'py> Arguments<'_, 'py> {
 
 /// A function that takes its arguments where the interpreter laid them.
 pub(crate) trait Fast: 'static {
+    /// What it is a method of: the class that it is put into, or what a function is bound to.
+    type Receiver;
+
+    /// Does it at once if there is next to nothing to do, before `PyO3` is told of the call.
+    ///
+    /// It must not run anybody's code, drop a `Py` or a `PyErr`, or panic.
+    #[inline]
+    fn quick<'py>(
+        _receiver: &Bound<'py, Self::Receiver>,
+        _arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        None
+    }
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        receiver: &Bound<'py, Self::Receiver>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>>;
+}
+
+/// Receiver and arguments of a call of the interpreter's.
+///
+/// # Safety
+///
+/// As they were handed to one of its functions that take arguments in place, whose receiver is a `T`.
+#[inline]
+unsafe fn given<'a, T>(
+    py: Python<'_>,
+    receiver: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> (Borrowed<'a, '_, T>, Arguments<'a, '_>) {
+    // The flag that a vectorcall sets in the count is masked out.
+    // SAFETY: it only masks; the rest is the caller's.
+    unsafe {
+        let count = ffi::PyVectorcall_NARGS(count.cast_unsigned()).cast_unsigned();
+        let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
+        (Borrowed::from_ptr(py, receiver).cast_unchecked(), arguments)
+    }
+}
+
+/// What the interpreter calls.
+unsafe extern "C" fn enter<F: Fast>(
+    receiver: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls from attached threads. A method of a class it calls on nothing else,
+    // and what it lends lives for as long as the call.
+    unsafe {
+        let py = Python::assume_attached();
+        let (own, arguments) = given::<F::Receiver>(py, receiver, first, count, names);
+        match F::quick(&own, &arguments) {
+            Some(done) => done.into_ptr(),
+            None => trampoline::fastcall_kw::<Entry<F>>(receiver, first, count, names),
+        }
+    }
 }
 
 struct Entry<F>(std::marker::PhantomData<F>);
 
 impl<F: Fast> trampoline::MethodDef<trampoline::fastcall_kw::Func> for Entry<F> {
-    const METH: trampoline::fastcall_kw::Func = enter::<F>;
+    const METH: trampoline::fastcall_kw::Func = enter_whole::<F>;
 }
 
 /// # Safety
 ///
-/// To be called by the interpreter, as one of its functions that take arguments in place.
-unsafe fn enter<F: Fast>(
+/// As for [`given`].
+unsafe fn enter_whole<F: Fast>(
     py: Python<'_>,
     receiver: *mut ffi::PyObject,
     first: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> PyResult<*mut ffi::PyObject> {
-    // The flag that a vectorcall sets in the count is masked out.
-    // SAFETY: it only masks.
-    let count =
-        usize::try_from(unsafe { ffi::PyVectorcall_NARGS(count.cast_unsigned()) }).unwrap_or(0);
-    let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
-    // SAFETY: the receiver lives for as long as the call, and so do the arguments.
-    let receiver = unsafe { Borrowed::from_ptr(py, receiver) };
-    F::call(&receiver, &arguments).map(Bound::into_ptr)
+    // SAFETY: as the caller says.
+    let (own, arguments) = unsafe { given::<F::Receiver>(py, receiver, first, count, names) };
+    F::call(&own, &arguments).map(Bound::into_ptr)
 }
 
 /// What the interpreter is told of a fast method or function, for good.
 fn definition<F: Fast>(name: &'static CStr, doc: &'static CStr) -> &'static mut ffi::PyMethodDef {
     Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
-        },
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: enter::<F> },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
     }))
 }
 
-/// Puts a method in a class.
-pub(crate) fn add_method<F: Fast>(
-    class: &Bound<'_, PyType>,
+/// Puts a method in the class that it is for.
+pub(crate) fn add_method<F: Fast<Receiver: PyClass>>(
+    py: Python<'_>,
     name: &'static CStr,
     doc: &'static CStr,
 ) -> PyResult<()> {
+    let class = py.get_type::<F::Receiver>();
     let definition = definition::<F>(name, doc);
     // SAFETY: the definition lives forever, and says of its function what it is.
-    let method =
-        owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
+    let method = owned(py, unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
     class.setattr(name.to_string_lossy().as_ref(), method)
 }
 
 /// Puts a function in a module.
-pub(crate) fn add_function<F: Fast>(
+pub(crate) fn add_function<F: Fast<Receiver = PyModule>>(
     module: &Bound<'_, PyModule>,
     name: &'static CStr,
     doc: &'static CStr,
@@ -706,9 +883,8 @@ pub(crate) fn add_function<F: Fast>(
 }
 
 /// Has a class be called by this function, rather than by `__new__` and `__init__`.
-pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
-    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ =
-        trampoline::fastcall_kw::<Entry<F>>;
+pub(crate) fn construct_by<F: Fast<Receiver = PyType>>(class: &Bound<'_, PyType>) {
+    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ = enter::<F>;
     // SAFETY: the two types differ in the sign of the count, which is masked before it is read. The class
     // is one of ours, and its subclasses do not inherit the function.
     unsafe {
@@ -721,7 +897,7 @@ pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
 
 /// Calls a class as it is called when nothing shortens that.
 pub(crate) fn construct<'py>(
-    class: &Bound<'py, PyAny>,
+    class: &Bound<'py, PyType>,
     arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (tuple, keywords) = (arguments.tuple(0)?, arguments.keywords()?);

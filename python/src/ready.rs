@@ -36,8 +36,10 @@ fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
 pub(crate) struct Execute;
 
 impl Fast for Execute {
+    type Receiver = PyModule;
+
     fn call<'py>(
-        module: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         arguments
@@ -52,9 +54,10 @@ impl Fast for Execute {
 pub(crate) struct MaybeDeferred;
 
 impl Fast for MaybeDeferred {
-    #[inline]
+    type Receiver = PyModule;
+
     fn call<'py>(
-        module: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = module.py();

@@ -41,11 +41,7 @@ pub(crate) enum Pair {
 }
 
 /// One link of a chain.
-#[derive(Default)]
 pub(crate) enum Link {
-    /// What is left in the queue where a link was taken out.
-    #[default]
-    Gone,
     Callback(Py<PyAny>),
     Errback(Py<PyAny>),
     Both(Py<PyAny>),
@@ -78,7 +74,6 @@ impl Link {
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
-            Self::Gone => Self::Gone,
             Self::Callback(function) => Self::Callback(function.clone_ref(py)),
             Self::Errback(function) => Self::Errback(function.clone_ref(py)),
             Self::Both(function) => Self::Both(function.clone_ref(py)),
@@ -110,12 +105,6 @@ pub(crate) struct State {
     pub(crate) chained_to: Slot,
     pub(crate) debug_info: Slot,
     pub(crate) links: Queue<Link, 3>,
-}
-
-impl Default for Queue<Link, 3> {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl State {
@@ -307,7 +296,6 @@ impl<'py> World for PyWorld<'py> {
         let Some(link) = its.links.pop() else { return Step::Empty };
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
         match link {
-            Link::Gone => Step::Ran,
             Link::Callback(function) => {
                 if failure::is_failure(&result) {
                     Step::Ran
