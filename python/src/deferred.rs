@@ -199,12 +199,9 @@ impl Fast for Fire {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = deferred.py();
-        let one = arguments.len() == 1 && arguments.named() == 0;
-        let by_name = arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"));
-        if !one && !by_name {
-            return Err(arguments.other_than_one("Deferred.callback()", "result"));
-        }
-        Deferred::start(deferred, arguments.get(0))?;
+        let wrong = || arguments.other_than_one("Deferred.callback()", "result");
+        let result = arguments.only(intern!(py, "result")).ok_or_else(wrong)?;
+        Deferred::start(deferred, result)?;
         Ok(py.None().into_bound(py))
     }
 }
@@ -272,11 +269,8 @@ pub(crate) fn bury(object: Py<PyAny>) {
 }
 
 impl Drop for Deferred {
-    #[inline]
     fn drop(&mut self) {
-        if !self.is_spent() {
-            self.bury_contents();
-        }
+        self.bury_contents();
     }
 }
 
@@ -287,13 +281,17 @@ impl Known for Deferred {
     }
 
     #[inline]
-    fn is_spent(&self) -> bool {
+    fn spend(&self) -> bool {
         let its = self.state.in_collector();
-        its.result.peek().is_none_or(|(_, kind)| !raw::is_heap_class(kind))
+        let spent = its.result.peek().is_none_or(|(_, kind)| !raw::is_heap_class(kind))
             && !its.canceller.is_set()
             && !its.chained_to.is_set()
             && !its.debug_info.is_set()
-            && its.links.is_empty()
+            && its.links.is_empty();
+        if spent {
+            its.result.set(None);
+        }
+        spent
     }
 }
 
@@ -340,7 +338,7 @@ impl Deferred {
 
     /// A new deferred, if nobody changed the class and there is room.
     #[inline]
-    fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
+    pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
         if Self::is_plain_class(py) { Layout::make(py, Self::bare()) } else { None }
     }
 
@@ -376,12 +374,21 @@ impl Deferred {
     }
 
     /// A deferred that has fired with `result`.
+    #[inline]
     pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
-        let new = Self::make(result.py())?;
+        Self::make(result.py()).map(|new| Self::with_result(new, result))
+    }
+
+    /// The new deferred, fired with `result`.
+    #[inline]
+    pub(crate) fn with_result<'py>(
+        new: Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+    ) -> Bound<'py, Self> {
         let its = state(&new);
         its.chain.claim();
         its.result.set(Some(result));
-        Ok(new)
+        new
     }
 
     /// `fail()`: fired, through the chain, so that an unhandled failure is noted.
@@ -403,26 +410,31 @@ impl Deferred {
         let py = slf.py();
         slf.get_type_ptr() == Self::type_object_raw(py)
             && Self::is_plain_class(py)
-            && (!raw::has_attributes(slf) || Self::has_harmless_attributes(slf).unwrap_or(false))
+            && (!raw::has_attributes(slf) || Self::has_harmless_attributes(slf))
     }
 
-    #[cold]
-    fn has_harmless_attributes(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?.cast_into::<PyDict>()?;
-        for name in METHODS.iter().chain(&["debug"]) {
-            if attributes.contains(*name)? {
-                return Ok(false);
+    #[inline(never)]
+    fn has_harmless_attributes(slf: &Bound<'_, Self>) -> bool {
+        let look = || -> PyResult<bool> {
+            let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?.cast_into::<PyDict>()?;
+            for name in METHODS.iter().chain(&["debug"]) {
+                if attributes.contains(*name)? {
+                    return Ok(false);
+                }
             }
-        }
-        Ok(true)
+            Ok(true)
+        };
+        look().unwrap_or(false)
     }
 
     /// Whether debugging is on for this deferred.
     #[inline]
     pub(crate) fn debugs(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        if Self::is_plain(slf) {
-            return Ok(false);
-        }
+        if Self::is_plain(slf) { Ok(false) } else { Self::is_told_to_debug(slf) }
+    }
+
+    #[inline(never)]
+    fn is_told_to_debug(slf: &Bound<'_, Self>) -> PyResult<bool> {
         slf.getattr(intern!(slf.py(), "debug"))?.is_truthy()
     }
 

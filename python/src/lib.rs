@@ -36,7 +36,6 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inline::_run_function, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
-    module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
     ready::add_functions(module)?;
     module.add_function(wrap_pyfunction!(ready::ensure_deferred, module)?)?;

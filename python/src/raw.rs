@@ -156,7 +156,8 @@ impl<T, const N: usize> Queue<T, N> {
     pub(crate) fn pop(&self) -> Option<T> {
         let head = self.head.get();
         if head == self.end.get() {
-            return self.pop_more();
+            // SAFETY: rule 2.
+            return if unsafe { (*self.more.get()).is_some() } { self.pop_more() } else { None };
         }
         if head + 1 == self.end.get() {
             self.head.set(0);
@@ -168,12 +169,14 @@ impl<T, const N: usize> Queue<T, N> {
         Some(unsafe { (&(*self.place.get()))[head as usize].assume_init_read() })
     }
 
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn pop_more(&self) -> Option<T> {
         // SAFETY: rule 2.
         let place = unsafe { &mut *self.more.get() };
-        let item = place.as_mut()?.pop_front();
-        if item.is_none() {
+        let more = place.as_mut()?;
+        let item = more.pop_front();
+        if more.is_empty() {
             *place = None;
         }
         item
@@ -181,9 +184,8 @@ impl<T, const N: usize> Queue<T, N> {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // SAFETY: rule 2.
-        self.head.get() == self.end.get()
-            && unsafe { (*self.more.get()).as_ref() }.is_none_or(|more| more.is_empty())
+        // SAFETY: rule 2. Where there is more, it is not empty.
+        self.head.get() == self.end.get() && unsafe { (*self.more.get()).is_none() }
     }
 
     /// Puts an item before all others.
@@ -571,8 +573,10 @@ pub(crate) trait Known:
 {
     fn layout() -> &'static Layout;
 
-    /// Whether dropping it drops nothing but a few `Slot`s with objects of the interpreter's own classes.
-    fn is_spent(&self) -> bool;
+    /// Lets go of what is in it, if that is next to nothing; whether it was.
+    ///
+    /// It must not panic, and leave nothing that would have to be dropped.
+    fn spend(&self) -> bool;
 }
 
 impl Layout {
@@ -636,21 +640,19 @@ impl Layout {
 unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
     let Some(learnt) = T::layout().0.get() else { return };
     // SAFETY: the interpreter frees what nobody has any more, on an attached thread. Of exactly this class is
-    // what has the layout that was learnt; one that is spent runs nothing of ours that could unwind, and one
-    // with attributes or weak references is left to `PyO3`.
+    // what has the layout that was learnt; of one that is spent there is nothing left to drop, and one with
+    // attributes or weak references is left to `PyO3`, as it is to untrack it once more.
     unsafe {
         let kind = ffi::Py_TYPE(object);
-        let value = object.byte_add(learnt.offset).cast::<T>();
         let is_null = |offset: ffi::Py_ssize_t| {
             offset <= 0 || (*object.byte_offset(offset).cast::<*mut ffi::PyObject>()).is_null()
         };
+        ffi::PyObject_GC_UnTrack(object.cast());
         if kind == T::type_object_raw(Python::assume_attached())
             && is_null((*kind).tp_dictoffset)
             && is_null((*kind).tp_weaklistoffset)
-            && (*value).is_spent()
+            && (*object.byte_add(learnt.offset).cast::<T>()).spend()
         {
-            ffi::PyObject_GC_UnTrack(object.cast());
-            value.drop_in_place();
             ffi::PyObject_GC_Del(object.cast());
             ffi::Py_DECREF(kind.cast());
         } else {
@@ -708,6 +710,20 @@ impl<'py> Arguments<'_, 'py> {
     /// Whether the only name is this one, which is interned.
     pub(crate) fn is_only_name(&self, name: &Bound<'py, pyo3::types::PyString>) -> bool {
         self.named() == 1 && self.name(0).is(name)
+    }
+
+    /// The one argument, without a name or with this one; none if they are more or others.
+    #[inline]
+    pub(crate) fn only(
+        &self,
+        name: &Bound<'py, pyo3::types::PyString>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let given = match self.count {
+            1 => self.named() == 0,
+            0 => self.is_only_name(name),
+            _ => false,
+        };
+        given.then(|| self.get(0))
     }
 
     /// Those without names, from this one on.

@@ -119,8 +119,15 @@ impl State {
     /// Nothing is to be reported when the deferred goes away.
     #[inline]
     pub(crate) fn forget_failure(&self, py: Python<'_>) {
-        if self.debug_info.is_set()
-            && let Some(info) = self.debug_info.get(py)
+        if self.debug_info.is_set() {
+            self.forget_noted(py);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forget_noted(&self, py: Python<'_>) {
+        if let Some(info) = self.debug_info.get(py)
             && let Err(error) = info.setattr(intern!(py, "failResult"), py.None())
         {
             error.write_unraisable(py, Some(&info));
@@ -128,8 +135,15 @@ impl State {
     }
 
     /// A failure that is left is reported when the deferred goes away.
-    fn note_failure(&self, failure: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.debug_information(failure.py())?.setattr(intern!(failure.py(), "failResult"), failure)
+    #[inline(never)]
+    fn note_failure(&self, failure: &Bound<'_, PyAny>, owner: &Bound<'_, Deferred>) {
+        let py = failure.py();
+        let noted = self
+            .debug_information(py)
+            .and_then(|info| info.setattr(intern!(py, "failResult"), failure));
+        if let Err(error) = noted {
+            error.write_unraisable(py, Some(owner.as_any()));
+        }
     }
 
     /// Twisted's `DebugInfo` of this deferred; made when there is none.
@@ -155,30 +169,46 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 }
 
 /// The result after a link: a failure when the call raised.
+#[inline]
 fn settle<'py>(
     deferred: &Bound<'py, Deferred>,
     called: Called<'py>,
     function: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
-    let place = &state(deferred).result;
-    let result = match called {
-        Ok(result) => result,
-        Err(raised) => {
-            place.set(Some(failed_raised(deferred, raised)));
-            return Step::Ran;
+    match called {
+        Ok(result) if as_deferred(&result).is_none() => {
+            state(deferred).result.set(Some(result));
+            Step::Ran
         }
-    };
-    if as_deferred(&result).is_none() {
-        place.set(Some(result));
-        return Step::Ran;
+        Ok(inner) => settle_inner(deferred, inner, function),
+        Err(raised) => settle_raised(deferred, raised),
     }
-    if result.is(deferred)
+}
+
+#[cold]
+#[inline(never)]
+fn settle_raised<'py>(
+    deferred: &Bound<'py, Deferred>,
+    raised: Raised<'py>,
+) -> Step<Bound<'py, Deferred>> {
+    state(deferred).result.set(Some(failed_raised(deferred, raised)));
+    Step::Ran
+}
+
+#[inline(never)]
+fn settle_inner<'py>(
+    deferred: &Bound<'py, Deferred>,
+    inner: Bound<'py, PyAny>,
+    function: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let place = &state(deferred).result;
+    if inner.is(deferred)
         && let Err(error) = warn_of_itself(deferred.py(), function)
     {
         place.set(Some(failed(deferred, error)));
         return Step::Ran;
     }
-    place.set(Some(result));
+    place.set(Some(inner));
     Step::Returned
 }
 
@@ -201,23 +231,54 @@ fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResul
     Ok(())
 }
 
-/// Runs a link that is a single function.
-#[inline]
-fn run_one<'py>(
-    deferred: &Bound<'py, Deferred>,
-    function: Py<PyAny>,
-    result: &Bound<'py, PyAny>,
-) -> Step<Bound<'py, Deferred>> {
-    let function = function.into_bound(deferred.py());
-    settle(deferred, raw::call_one(&function, result), &function)
-}
-
 fn run_call<'py>(
     deferred: &Bound<'py, Deferred>,
     call: &Call,
     result: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
     settle(deferred, call.call(result), call.function.bind(deferred.py()))
+}
+
+/// Runs a link that is more than a single function.
+#[inline(never)]
+fn run_other<'py>(
+    handle: &Bound<'py, Deferred>,
+    link: Link,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let py = handle.py();
+    let its = state(handle);
+    match link {
+        Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
+        Link::Pair(pair) => match (&*pair, failure::is_failure(result)) {
+            (Pair::Callback(call) | Pair::Either(call, _), false)
+            | (Pair::Errback(call) | Pair::Either(_, call), true)
+            | (Pair::Both(call), _) => run_call(handle, call, result),
+            (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
+        },
+        Link::Waiter(outer) => {
+            let outer = outer.into_bound(py);
+            state(&outer).result.set(its.hand_over(py));
+            Step::Resumed(outer)
+        }
+        Link::Fire(target) => pass_on(handle, &target.into_bound(py), result),
+        Link::Return(other) => {
+            its.result.set(Some(other.into_bound(py).into_any()));
+            Step::Returned
+        }
+        Link::Resume(driver) => Driver::resume(&driver.into_bound(py), handle, result),
+        Link::Member(list, index) => DeferredList::got(&list.into_bound(py), handle, index, result)
+            .unwrap_or_else(|error| {
+                its.result.set(Some(failed(handle, error)));
+                Step::Ran
+            }),
+        Link::Cancel(driver) => {
+            let driver = driver.into_bound(py);
+            let told =
+                Driver::cancelled(&driver, result).map_err(|error| Raised::from_error(py, error));
+            settle(handle, told, driver.as_any())
+        }
+    }
 }
 
 /// Fires `target` with the result of `source`, for `chainDeferred`.
@@ -295,52 +356,17 @@ impl<'py> World for PyWorld<'py> {
         }
         let Some(link) = its.links.pop() else { return Step::Empty };
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        match link {
-            Link::Callback(function) => {
-                if failure::is_failure(&result) {
-                    Step::Ran
-                } else {
-                    run_one(handle, function, &result)
-                }
-            }
-            Link::Errback(function) => {
-                if failure::is_failure(&result) {
-                    run_one(handle, function, &result)
-                } else {
-                    Step::Ran
-                }
-            }
-            Link::Both(function) => run_one(handle, function, &result),
-            Link::Pair(pair) => match (&*pair, failure::is_failure(&result)) {
-                (Pair::Callback(call), false)
-                | (Pair::Errback(call), true)
-                | (Pair::Both(call), _) => run_call(handle, call, &result),
-                (Pair::Either(call, _), false) | (Pair::Either(_, call), true) => {
-                    run_call(handle, call, &result)
-                }
-                (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
-            },
-            Link::Waiter(outer) => {
-                let outer = outer.into_bound(py);
-                state(&outer).result.set(its.hand_over(py));
-                Step::Resumed(outer)
-            }
-            Link::Fire(target) => pass_on(handle, target.bind(py), &result),
-            Link::Return(other) => {
-                its.result.set(Some(other.into_bound(py).into_any()));
-                Step::Returned
-            }
-            Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
-            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result)
-                .unwrap_or_else(|error| {
-                    its.result.set(Some(failed(handle, error)));
-                    Step::Ran
-                }),
-            Link::Cancel(driver) => {
-                let told = Driver::cancelled(driver.bind(py), &result)
-                    .map_err(|error| Raised::from_error(py, error));
-                settle(handle, told, driver.bind(py).as_any())
-            }
+        let (function, wanted) = match link {
+            Link::Callback(function) => (function, !failure::is_failure(&result)),
+            Link::Errback(function) => (function, failure::is_failure(&result)),
+            Link::Both(function) => (function, true),
+            other => return run_other(handle, other, &result),
+        };
+        let function = function.into_bound(py);
+        if wanted {
+            settle(handle, raw::call_one(&function, &result), &function)
+        } else {
+            Step::Ran
         }
     }
 
@@ -356,12 +382,10 @@ impl<'py> World for PyWorld<'py> {
         if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
             && let Some(result) = its.result.get(py).filter(failure::is_failure)
         {
-            if let Err(error) = its.note_failure(&result) {
-                error.write_unraisable(py, Some(handle.as_any()));
-            }
-            return;
+            its.note_failure(&result, handle);
+        } else {
+            its.forget_failure(py);
         }
-        its.forget_failure(py);
     }
 
     fn waiting_on(handle: &Self::Handle) -> Option<Self::Handle> {
