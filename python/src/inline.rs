@@ -303,7 +303,7 @@ impl Driver {
         let py = slf.py();
         raw::room_on_the_stack()?;
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
-        let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
+        let error = raw::exception(twisted(py)?.cancelled_inline.bind(py))?;
         Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
     }
 

@@ -82,7 +82,7 @@ impl DeferredList {
         }
         if !succeeded && its.on_errback.get() {
             let error = twisted(py)?.first_error.bind(py).call1((result, index))?;
-            return failure::from_value(&error).map(Some);
+            return failure::from_value(error.cast()?).map(Some);
         }
         Ok((its.finished.get() == results.len()).then(|| results.into_any()))
     }

@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code)]
 
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -533,28 +534,55 @@ pub(crate) fn has_attributes(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
+/// The traceback of an exception.
+pub(crate) fn traceback<'py>(exception: &Bound<'py, PyBaseException>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: rule 3.
+    unsafe {
+        let traceback = ffi::PyException_GetTraceback(exception.as_ptr());
+        Bound::from_owned_ptr_or_opt(exception.py(), traceback)
+    }
+}
+
+/// An exception of this class without arguments.
+pub(crate) fn exception<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyBaseException>> {
+    let address = |init: Option<ffi::initproc>| init.map_or(0, |init| init as usize);
+    // SAFETY: classes are alive, and so is the exception class of the interpreter's.
+    let plain = unsafe {
+        let ordinary = ffi::PyExc_Exception.cast::<ffi::PyTypeObject>();
+        address((*class.as_type_ptr()).tp_init) == address((*ordinary).tp_init)
+    };
+    // What the interpreter's own initialisation does has been done by then.
+    let made = if plain { bare(class)? } else { class.call0()? };
+    Ok(made.cast_into()?)
+}
+
+/// What a class's `__new__` makes without arguments.
+fn bare<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let none = PyTuple::empty(py);
+    let kind = class.as_type_ptr();
+    // SAFETY: a class that somebody holds is alive; what is made is owned by us.
+    unsafe {
+        match (*kind).tp_new {
+            Some(new) => owned(py, new(kind, none.as_ptr(), std::ptr::null_mut())),
+            None => Err(PyTypeError::new_err("a class that cannot be instantiated")),
+        }
+    }
+}
+
 /// A bare instance of an exception class whose `__new__` is that of `BaseException`, with these attributes.
 pub(crate) fn new_exception<'py>(
     class: &Bound<'py, PyType>,
     attributes: Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = class.py();
-    let none = PyTuple::empty(py);
-    // SAFETY: a class has `tp_new`; an instance of an exception class begins as `PyBaseExceptionObject`,
-    // whose dictionary is not there yet.
+    let made = bare(class)?;
+    // SAFETY: an instance of an exception class begins as `PyBaseExceptionObject`.
     unsafe {
-        let kind = class.as_type_ptr();
-        let Some(new) = (*kind).tp_new else {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
-                "a class that cannot be instantiated",
-            ));
-        };
-        let made = owned(py, new(kind, none.as_ptr(), std::ptr::null_mut()))?;
         let head = made.as_ptr().cast::<ffi::PyBaseExceptionObject>();
         let former = std::mem::replace(&mut (*head).dict, attributes.into_ptr());
         ffi::Py_XDECREF(former);
-        Ok(made)
     }
+    Ok(made)
 }
 
 /// How objects of a class are laid out, once that is known.
@@ -754,9 +782,7 @@ impl<'py> Arguments<'_, 'py> {
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
         let Some(count) = self.count.checked_sub(1) else {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
-                "missing 1 required positional argument: a callable",
-            ));
+            return Err(PyTypeError::new_err("missing 1 required positional argument: a callable"));
         };
         room_on_the_stack()?;
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
@@ -920,7 +946,7 @@ pub(crate) fn construct<'py>(
     // SAFETY: rule 3.
     unsafe {
         let Some(call) = ffi::PyType_Type.tp_call else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("classes cannot be called"));
+            return Err(PyTypeError::new_err("classes cannot be called"));
         };
         owned(
             class.py(),

@@ -454,7 +454,7 @@ impl<'py> World for PyWorld<'py> {
     fn fire_cancelled(handle: &Self::Handle) {
         let py = handle.py();
         let fired = twisted(py).and_then(|names| {
-            let failure = failure::from_value(&names.cancelled.bind(py).call0()?)?;
+            let failure = failure::from_value(&raw::exception(names.cancelled.bind(py))?)?;
             Deferred::fire_with(handle, failure, intern!(py, "errback"))
         });
         if let Err(error) = fired {
