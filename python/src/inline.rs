@@ -270,7 +270,7 @@ impl Driver {
     /// Fires the deferred of a cancelled generator, and keeps its links, with the first of which it
     /// will wait for the generator.
     fn hold<'py>(slf: &Bound<'py, Self>, deferred: &Bound<'py, Deferred>) -> PyResult<()> {
-        let error = twisted(slf.py())?.cancelled_inline.bind(slf.py()).call0()?;
+        let error = raw::exception(twisted(slf.py())?.cancelled_inline.bind(slf.py()))?;
         let target = Self::new_target(slf)?;
         give(deferred, failure::from_value(&error)?)?;
         state(deferred).links.push_front(Link::Return(target.unbind()));

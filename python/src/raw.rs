@@ -761,20 +761,29 @@ impl<'py> Arguments<'_, 'py> {
         PyTuple::new(self.py, some)
     }
 
-    /// The error of a method that takes one argument of this name, and was not given just that.
+    /// The error of a function that takes one argument of this name, and was not given just that; a
+    /// method's receiver is counted too, as it is for a method in Python.
     #[cold]
-    pub(crate) fn other_than_one(&self, method: &str, wanted: &str) -> PyErr {
+    pub(crate) fn other_than_one(&self, function: &str, wanted: &str) -> PyErr {
+        let receivers = usize::from(function.contains('.'));
         let other = (0..self.named())
             .map(|index| self.name(index).to_string())
             .find(|name| name != wanted || self.count > 0);
-        pyo3::exceptions::PyTypeError::new_err(match (self.count, other) {
+        PyTypeError::new_err(match (self.count, other) {
             (0 | 1, Some(name)) if name == wanted => {
-                format!("{method} got multiple values for argument '{name}'")
+                format!("{function} got multiple values for argument '{name}'")
             }
-            (0 | 1, Some(name)) => format!("{method} got an unexpected keyword argument '{name}'"),
-            (0, None) => format!("{method} missing 1 required positional argument: '{wanted}'"),
-            // The receiver is counted too, as it is for a method in Python.
-            _ => format!("{method} takes 2 positional arguments but {} were given", self.count + 1),
+            (0 | 1, Some(name)) => {
+                format!("{function} got an unexpected keyword argument '{name}'")
+            }
+            (0, None) => format!("{function} missing 1 required positional argument: '{wanted}'"),
+            _ if receivers == 0 => {
+                format!("{function} takes 1 positional argument but {} were given", self.count)
+            }
+            _ => format!(
+                "{function} takes 2 positional arguments but {} were given",
+                self.count + receivers
+            ),
         })
     }
 
