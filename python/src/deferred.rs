@@ -2,7 +2,7 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Watch};
+use crate::raw::{self, Arguments, Attached, Fast, Finalized, Known, Layout, Slot, Watch};
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -213,6 +213,7 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     Layout::learn(&probe);
+    raw::finalize::<Deferred>(py);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
         py,
@@ -274,6 +275,12 @@ impl Drop for Deferred {
     }
 }
 
+impl Finalized for Deferred {
+    fn finalize(&self, py: Python<'_>) {
+        self.state(py).report_failure();
+    }
+}
+
 impl Known for Deferred {
     #[inline]
     fn layout() -> &'static Layout {
@@ -283,13 +290,15 @@ impl Known for Deferred {
     #[inline]
     fn spend(&self) -> bool {
         let its = self.state.in_collector();
-        let spent = its.result.peek().is_none_or(|(_, kind)| !raw::is_heap_class(kind))
+        let is_ours = |place: &Slot| place.peek().is_some_and(|(_, kind)| raw::is_heap_class(kind));
+        let spent = !is_ours(&its.result)
+            && !is_ours(&its.debug_info)
             && !its.canceller.is_set()
             && !its.chained_to.is_set()
-            && !its.debug_info.is_set()
             && its.links.is_empty();
         if spent {
             its.result.set(None);
+            its.debug_info.set(None);
         }
         spent
     }
@@ -303,6 +312,8 @@ impl Deferred {
 
     fn bury_contents(&self) {
         let state = self.state.in_collector();
+        state.report_failure();
+        drop(state.debug_info.take());
         for place in [&state.result, &state.canceller, &state.chained_to] {
             match place.peek() {
                 None => {}
@@ -709,12 +720,14 @@ impl Deferred {
     }
 
     #[getter(_debugInfo)]
-    fn debug_info<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
-        state(slf).debug_info.get(slf.py())
+    fn debug_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let its = state(slf);
+        its.debug_info.is_set().then(|| its.debug_information(slf.py())).transpose()
     }
 
     #[setter(_debugInfo)]
     fn set_debug_info<'py>(slf: &Bound<'py, Self>, info: Option<Bound<'py, PyAny>>) {
+        state(slf).report_failure();
         state(slf).debug_info.set(info);
     }
 
@@ -881,8 +894,6 @@ impl Deferred {
     }
 
     fn __clear__(&self) {
-        let state = self.state.in_collector();
-        drop(state.debug_info.take());
         self.bury_contents();
     }
 }

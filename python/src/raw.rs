@@ -689,6 +689,56 @@ unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
     }
 }
 
+/// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
+pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
+    let (mut kind, mut value, mut traceback) =
+        (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: rule 3: what is fetched is ours until it is put back.
+    unsafe {
+        ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
+        let result = inside();
+        ffi::PyErr_Restore(kind, value, traceback);
+        result
+    }
+}
+
+/// A class whose objects have something to do before the cycle collector takes them apart.
+pub(crate) trait Finalized:
+    PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync
+{
+    /// What there is to do, with all that the object refers to still whole; `Drop` comes after it, or alone.
+    fn finalize(&self, py: Python<'_>);
+}
+
+/// Tells the interpreter, which `PyO3` cannot, of a class's `finalize`. Classes that derive from it inherit it.
+pub(crate) fn finalize<T: Finalized>(py: Python<'_>) {
+    struct Entry<T>(std::marker::PhantomData<T>);
+    impl<T: Finalized> trampoline::MethodDef<trampoline::inquiry::Func> for Entry<T> {
+        const METH: trampoline::inquiry::Func = inside::<T>;
+    }
+    #[allow(clippy::unnecessary_wraps, reason = "what `PyO3` calls may fail")]
+    unsafe fn inside<T: Finalized>(
+        py: Python<'_>,
+        object: *mut ffi::PyObject,
+    ) -> PyResult<std::ffi::c_int> {
+        // SAFETY: the interpreter finalizes objects of this class, or of one that derives from it.
+        unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>() }.get().finalize(py);
+        Ok(0)
+    }
+    unsafe extern "C" fn enter<T: Finalized>(object: *mut ffi::PyObject) {
+        // SAFETY: called by the interpreter, on an attached thread.
+        unsafe {
+            between_errors(Python::assume_attached(), || {
+                if trampoline::inquiry::<Entry<T>>(object) != 0 {
+                    ffi::PyErr_WriteUnraisable(object);
+                }
+            });
+        }
+    }
+    // SAFETY: the class is alive, and nobody has derived from it yet.
+    unsafe { (*T::type_object_raw(py)).tp_finalize = Some(enter::<T>) };
+}
+
 /// The arguments of a call, where the interpreter laid them.
 pub(crate) struct Arguments<'a, 'py> {
     py: Python<'py>,

@@ -103,6 +103,8 @@ pub(crate) struct State {
     pub(crate) result: Slot,
     pub(crate) canceller: Slot,
     pub(crate) chained_to: Slot,
+    /// Twisted's `DebugInfo`, once somebody asked for it. Before that, the failure that is to be reported,
+    /// or `None` where one was.
     pub(crate) debug_info: Slot,
     pub(crate) links: Queue<Link, 3>,
 }
@@ -124,38 +126,64 @@ impl State {
         }
     }
 
-    #[cold]
     #[inline(never)]
     fn forget_noted(&self, py: Python<'_>) {
-        if let Some(info) = self.debug_info.get(py)
-            && let Err(error) = info.setattr(intern!(py, "failResult"), py.None())
-        {
-            error.write_unraisable(py, Some(&info));
+        match self.debug_info.get(py) {
+            Some(noted) if noted.is_none() || failure::is_failure(&noted) => {
+                self.debug_info.set(Some(py.None().into_bound(py)));
+            }
+            Some(info) => {
+                if let Err(error) = info.setattr(intern!(py, "failResult"), py.None()) {
+                    error.write_unraisable(py, Some(&info));
+                }
+            }
+            None => {}
         }
     }
 
     /// A failure that is left is reported when the deferred goes away.
     #[inline(never)]
-    fn note_failure(&self, failure: &Bound<'_, PyAny>, owner: &Bound<'_, Deferred>) {
+    fn note_failure(&self, failure: Bound<'_, PyAny>) {
         let py = failure.py();
-        let noted = self
-            .debug_information(py)
-            .and_then(|info| info.setattr(intern!(py, "failResult"), failure));
-        if let Err(error) = noted {
-            error.write_unraisable(py, Some(owner.as_any()));
+        match self.debug_info.get(py) {
+            Some(info) if !info.is_none() && !failure::is_failure(&info) => {
+                if let Err(error) = info.setattr(intern!(py, "failResult"), failure) {
+                    error.write_unraisable(py, Some(&info));
+                }
+            }
+            _ => self.debug_info.set(Some(failure)),
         }
     }
 
     /// Twisted's `DebugInfo` of this deferred; made when there is none.
     pub(crate) fn debug_information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(info) = self.debug_info.get(py)
-            && !info.is_none()
-        {
-            return Ok(info);
+        let noted = self.debug_info.get(py).filter(|noted| !noted.is_none());
+        if let Some(info) = noted.as_ref().filter(|noted| !failure::is_failure(noted)) {
+            return Ok(info.clone());
         }
         let info = twisted(py)?.debug_info.bind(py).call0()?;
+        if let Some(failure) = noted {
+            info.setattr(intern!(py, "failResult"), failure)?;
+        }
         self.debug_info.set(Some(info.clone()));
         Ok(info)
+    }
+
+    /// Has a failure that was left be reported now, as Twisted's `DebugInfo` does when it goes away.
+    #[inline]
+    pub(crate) fn report_failure(&self) {
+        if self.debug_info.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind)) {
+            Python::attach(|py| raw::between_errors(py, || self.report_noted(py)));
+        }
+    }
+
+    #[cold]
+    fn report_noted(&self, py: Python<'_>) {
+        let made = self.debug_information(py);
+        self.debug_info.set(None);
+        if let Err(error) = made {
+            error.write_unraisable(py, None);
+        }
     }
 }
 
@@ -382,7 +410,7 @@ impl<'py> World for PyWorld<'py> {
         if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
             && let Some(result) = its.result.get(py).filter(failure::is_failure)
         {
-            its.note_failure(&result, handle);
+            its.note_failure(result);
         } else {
             its.forget_failure(py);
         }
