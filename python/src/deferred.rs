@@ -57,16 +57,25 @@ pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
     Ok(classes?.bind(py))
 }
 
-/// The methods that we call ourselves where the class has them as we made them.
-const METHODS: [&str; 7] = [
+/// The methods that we do ourselves what they do where the class has them as we made them.
+const METHODS: [&str; 8] = [
     "callback",
     "errback",
     "addCallbacks",
     "addBoth",
-    "cancel",
     "_startRunCallbacks",
     "_runCallbacks",
+    "__getattribute__",
+    CANCEL,
 ];
+
+/// The last of them, which `DeferredList` has its own of.
+const CANCEL: &str = "cancel";
+
+/// All of a class's methods but `cancel` are as we made them, and debugging is off.
+const PLAIN: u8 = 1;
+/// And `cancel` too.
+const PLAIN_CANCEL: u8 = 2;
 
 /// How objects of the class itself are made.
 static LAYOUT: Layout = Layout::new();
@@ -250,14 +259,25 @@ pub(crate) fn remember_methods(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-fn is_unchanged(class: &Bound<'_, PyAny>) -> bool {
-    let Some(originals) = ORIGINALS.get(class.py()) else { return false };
-    let unchanged = METHODS
-        .iter()
-        .zip(originals)
-        .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)));
+/// What is plain about a class: `PLAIN`, `PLAIN_CANCEL`.
+#[inline]
+fn plainness(py: Python<'_>, class: *mut PyTypeObject) -> u8 {
+    WATCH.of(class, || look_at_class(&raw::class(py, class)))
+}
+
+fn look_at_class(class: &Bound<'_, PyType>) -> u8 {
+    let Some(originals) = ORIGINALS.get(class.py()) else { return 0 };
+    let mut own = METHODS.iter().zip(originals).filter_map(|(name, original)| {
+        let unchanged = class.getattr(*name).is_ok_and(|method| method.is(original));
+        (!unchanged).then_some(*name)
+    });
     let debug = class.getattr(intern!(class.py(), "debug")).and_then(|debug| debug.is_truthy());
-    unchanged && debug.is_ok_and(|debug| !debug)
+    match own.next() {
+        _ if debug.unwrap_or(true) => 0,
+        None => PLAIN | PLAIN_CANCEL,
+        Some(CANCEL) => PLAIN,
+        Some(_) => 0,
+    }
 }
 
 std::thread_local! {
@@ -411,17 +431,19 @@ impl Deferred {
 
     #[inline]
     fn is_plain_class(py: Python<'_>) -> bool {
-        let class = Self::type_object_raw(py);
-        WATCH.is_plain(class, || is_unchanged(py.get_type::<Self>().as_any()))
+        plainness(py, Self::type_object_raw(py)) & PLAIN != 0
     }
 
-    /// Whether nobody changed the class or the object in a way that we have to look at.
+    /// Whether neither the class nor the object has methods of its own in the place of ours, `cancel` aside.
     #[inline]
     pub(crate) fn is_plain(slf: &Bound<'_, Self>) -> bool {
-        let py = slf.py();
-        slf.get_type_ptr() == Self::type_object_raw(py)
-            && Self::is_plain_class(py)
+        plainness(slf.py(), slf.get_type_ptr()) & PLAIN != 0
             && (!raw::has_attributes(slf) || Self::has_harmless_attributes(slf))
+    }
+
+    /// The same, and that goes for `cancel` too.
+    pub(crate) fn cancels_plainly(slf: &Bound<'_, Self>) -> bool {
+        plainness(slf.py(), slf.get_type_ptr()) & PLAIN_CANCEL != 0 && Self::is_plain(slf)
     }
 
     #[inline(never)]
@@ -523,7 +545,7 @@ impl Deferred {
                 return None;
             }
             innermost = inner;
-            if !Self::is_plain(&innermost) {
+            if !Self::cancels_plainly(&innermost) {
                 break;
             }
             steps += 1;
@@ -537,7 +559,7 @@ impl Deferred {
 
     pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
         let Some(innermost) = Self::innermost(slf) else { return Ok(()) };
-        if !innermost.is(slf) && !Self::is_plain(&innermost) {
+        if !innermost.is(slf) && !Self::cancels_plainly(&innermost) {
             return innermost.call_method0(intern!(slf.py(), "cancel")).map(drop);
         }
         hereafter_engine::cancel::<PyWorld<'_>>(&innermost);

@@ -19,12 +19,15 @@ pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
 /// Whether `Failure` is as Twisted made it.
 fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     let class = names.failure.bind(py);
-    names.failure_watch.is_plain(class.as_type_ptr(), || {
+    let plain = names.failure_watch.of(class.as_type_ptr(), || {
         let same =
             |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
-        same("__init__", &names.failure_init)
-            && same("throwExceptionIntoGenerator", &names.failure_throw)
-    })
+        u8::from(
+            same("__init__", &names.failure_init)
+                && same("throwExceptionIntoGenerator", &names.failure_throw),
+        )
+    });
+    plain != 0
 }
 
 /// `Failure()`, made while `error` is being handled.

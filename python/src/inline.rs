@@ -242,7 +242,7 @@ impl Driver {
         let mut held = Vec::new();
         let (mut driver, mut deferred) = (slf.clone(), target.clone());
         let told = loop {
-            if !Deferred::is_plain(&deferred) || state(&deferred).chain.is_fired() {
+            if !Deferred::cancels_plainly(&deferred) || state(&deferred).chain.is_fired() {
                 break Self::cancel_by_link(&driver, &deferred);
             }
             match Self::hold(&driver, &deferred) {
@@ -291,7 +291,7 @@ impl Driver {
         awaited: &Bound<'py, PyAny>,
     ) -> Option<(Bound<'py, Self>, Bound<'py, Deferred>)> {
         let innermost = Deferred::innermost(as_deferred(awaited)?)?;
-        if !Deferred::is_plain(&innermost) || state(&innermost).chain.is_fired() {
+        if !Deferred::cancels_plainly(&innermost) || state(&innermost).chain.is_fired() {
             return None;
         }
         let canceller = state(&innermost).canceller.get(awaited.py())?;
@@ -328,7 +328,9 @@ impl Driver {
 /// Cancels what a generator waits for.
 fn cancel_awaited(awaited: &Bound<'_, PyAny>) -> PyResult<()> {
     match as_deferred(awaited) {
-        Some(deferred) if Deferred::is_plain(deferred) => Deferred::cancel_innermost(deferred),
+        Some(deferred) if Deferred::cancels_plainly(deferred) => {
+            Deferred::cancel_innermost(deferred)
+        }
         _ => awaited.call_method0(intern!(awaited.py(), "cancel")).map(drop),
     }
 }

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// State that is touched by attached threads only.
 pub(crate) struct Attached<T>(T);
@@ -469,6 +469,12 @@ pub(crate) fn can_be_awaited(kind: *mut ffi::PyTypeObject) -> bool {
     }
 }
 
+/// The class that this is.
+pub(crate) fn class(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> Bound<'_, PyType> {
+    // SAFETY: callers pass the types of living objects.
+    unsafe { Bound::from_borrowed_ptr(py, kind.cast()).cast_into_unchecked() }
+}
+
 /// A number that changes whenever the class or one of its bases is changed; 0 if there is none.
 #[inline]
 fn version(kind: *mut ffi::PyTypeObject) -> u32 {
@@ -482,41 +488,34 @@ fn version(kind: *mut ffi::PyTypeObject) -> u32 {
     }
 }
 
-/// Remembers what was found out about a class, for as long as the class is not changed.
-pub(crate) struct Watch {
-    plain: AtomicU32,
-    other: AtomicU32,
-}
+/// Remembers what was found out about classes, for as long as they are not changed.
+///
+/// The number that the interpreter gives to each state of each class it gives to no other; so what was
+/// found out is kept by the number alone, and it does not matter if the class is gone.
+pub(crate) struct Watch([AtomicU64; 64]);
 
 impl Watch {
     pub(crate) const fn new() -> Self {
-        Self { plain: AtomicU32::new(0), other: AtomicU32::new(0) }
+        Self([const { AtomicU64::new(0) }; 64])
     }
 
-    /// Whether `check` finds the class as it should be; asks again only after a change.
+    /// What `look` finds out about the class, in a few bits; it is asked again only after a change.
     #[inline]
-    pub(crate) fn is_plain(
-        &self,
-        kind: *mut ffi::PyTypeObject,
-        check: impl FnOnce() -> bool,
-    ) -> bool {
+    pub(crate) fn of(&self, kind: *mut ffi::PyTypeObject, look: impl FnOnce() -> u8) -> u8 {
         let now = version(kind);
-        if now != 0 && now == self.plain.load(Ordering::Relaxed) {
-            return true;
-        }
-        self.look(kind, now, check)
+        let [kept, number @ ..] = self.0[now as usize % 64].load(Ordering::Relaxed).to_le_bytes();
+        if now != 0 && number[..4] == now.to_le_bytes() { kept } else { self.look(kind, look) }
     }
 
     #[cold]
     #[inline(never)]
-    fn look(&self, kind: *mut ffi::PyTypeObject, now: u32, check: impl FnOnce() -> bool) -> bool {
-        if now != 0 && now == self.other.load(Ordering::Relaxed) {
-            return false;
-        }
-        let plain = check();
-        let kept = if plain { &self.plain } else { &self.other };
-        kept.store(version(kind), Ordering::Relaxed);
-        plain
+    fn look(&self, kind: *mut ffi::PyTypeObject, look: impl FnOnce() -> u8) -> u8 {
+        let found = look();
+        // To look gives a number to a class that had none.
+        let now = version(kind);
+        let kept = u64::from(now) << 8 | u64::from(found);
+        self.0[now as usize % 64].store(kept, Ordering::Relaxed);
+        found
     }
 }
 
