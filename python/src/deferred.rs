@@ -2,7 +2,7 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
+use crate::raw::{self, Arguments, Attached, Fast, Finalized, Known, Layout, Slot, Watch};
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -45,7 +45,7 @@ impl Ours {
 pub(crate) fn as_deferred<'a, 'py>(
     object: &'a Bound<'py, PyAny>,
 ) -> Option<&'a Bound<'py, Deferred>> {
-    if raw::is_heap_class(object.get_type_ptr()) { object.cast::<Deferred>().ok() } else { None }
+    if raw::is_heap_class(object.get_type_ptr()) { raw::as_instance(object) } else { None }
 }
 
 /// The classes of Deferreds, oldest first; Twisted's `_DEFERRED_SUBCLASSES`.
@@ -57,16 +57,25 @@ pub(crate) fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
     Ok(classes?.bind(py))
 }
 
-/// The methods that we call ourselves where the class has them as we made them.
-const METHODS: [&str; 7] = [
+/// The methods that we do ourselves what they do where the class has them as we made them.
+const METHODS: [&str; 8] = [
     "callback",
     "errback",
     "addCallbacks",
     "addBoth",
-    "cancel",
     "_startRunCallbacks",
     "_runCallbacks",
+    "__getattribute__",
+    CANCEL,
 ];
+
+/// The last of them, which `DeferredList` has its own of.
+const CANCEL: &str = "cancel";
+
+/// All of a class's methods but `cancel` are as we made them, and debugging is off.
+const PLAIN: u8 = 1;
+/// And `cancel` too.
+const PLAIN_CANCEL: u8 = 2;
 
 /// How objects of the class itself are made.
 static LAYOUT: Layout = Layout::new();
@@ -75,9 +84,21 @@ static LAYOUT: Layout = Layout::new();
 struct Construct;
 
 impl Fast for Construct {
+    type Receiver = PyType;
+
     #[inline]
+    fn quick<'py>(
+        class: &Bound<'py, PyType>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        if arguments.len() + arguments.named() == 0 && LAYOUT.has_own_init(class) {
+            return Deferred::make_plain(class.py()).map(Bound::into_any);
+        }
+        None
+    }
+
     fn call<'py>(
-        class: &Bound<'py, PyAny>,
+        class: &Bound<'py, PyType>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let few = match (arguments.len(), arguments.named()) {
@@ -104,20 +125,39 @@ const CALLBACK: u8 = 0;
 const ERRBACK: u8 = 1;
 const BOTH: u8 = 2;
 
-impl<const KIND: u8> Fast for Add<KIND> {
+impl<const KIND: u8> Add<KIND> {
     #[inline]
+    fn link(function: Py<PyAny>) -> Link {
+        match KIND {
+            CALLBACK => Link::Callback(function),
+            ERRBACK => Link::Errback(function),
+            _ => Link::Both(function),
+        }
+    }
+}
+
+impl<const KIND: u8> Fast for Add<KIND> {
+    type Receiver = Deferred;
+
+    #[inline]
+    fn quick<'py>(
+        deferred: &Bound<'py, Deferred>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let its = state(deferred);
+        if arguments.len() == 1 && arguments.named() == 0 && !its.chain.is_fired() {
+            its.links.push(Self::link(arguments.get(0).unbind()));
+            return Some(deferred.clone().into_any());
+        }
+        None
+    }
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let deferred = receiver.cast::<Deferred>()?;
         let link = if arguments.len() == 1 && arguments.named() == 0 {
-            let function = arguments.get(0).unbind();
-            match KIND {
-                CALLBACK => Link::Callback(function),
-                ERRBACK => Link::Errback(function),
-                _ => Link::Both(function),
-            }
+            Self::link(arguments.get(0).unbind())
         } else {
             let mut keywords = arguments.keywords()?;
             let (function, rest) = if arguments.len() == 0 {
@@ -153,7 +193,7 @@ impl<const KIND: u8> Fast for Add<KIND> {
             }))
         };
         Deferred::push(deferred, link);
-        Ok(receiver.clone())
+        Ok(deferred.clone().into_any())
     }
 }
 
@@ -161,18 +201,16 @@ impl<const KIND: u8> Fast for Add<KIND> {
 struct Fire;
 
 impl Fast for Fire {
-    #[inline]
+    type Receiver = Deferred;
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = receiver.py();
-        let one = arguments.len() == 1 && arguments.named() == 0;
-        let by_name = arguments.len() == 0 && arguments.is_only_name(intern!(py, "result"));
-        if !one && !by_name {
-            return Err(arguments.other_than_one("Deferred.callback()", "result"));
-        }
-        Deferred::start(receiver.cast::<Deferred>()?, arguments.get(0))?;
+        let py = deferred.py();
+        let wrong = || arguments.other_than_one("Deferred.callback()", "result");
+        let result = arguments.only(intern!(py, "result")).ok_or_else(wrong)?;
+        Deferred::start(deferred, result)?;
         Ok(py.None().into_bound(py))
     }
 }
@@ -183,25 +221,26 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     // What the interpreter says of an object names its class, and without this the class's module too.
     class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
-    LAYOUT.learn(&probe);
+    Layout::learn(&probe);
+    raw::finalize::<Deferred>(py);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
-        &class,
+        py,
         c"addCallback",
         c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
-        &class,
+        py,
         c"addErrback",
         c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
-        &class,
+        py,
         c"addBoth",
         c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
-        &class,
+        py,
         c"callback",
         c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.",
     )
@@ -220,14 +259,25 @@ pub(crate) fn remember_methods(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-fn is_unchanged(class: &Bound<'_, PyAny>) -> bool {
-    let Some(originals) = ORIGINALS.get(class.py()) else { return false };
-    let unchanged = METHODS
-        .iter()
-        .zip(originals)
-        .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)));
+/// What is plain about a class: `PLAIN`, `PLAIN_CANCEL`.
+#[inline]
+fn plainness(py: Python<'_>, class: *mut PyTypeObject) -> u8 {
+    WATCH.of(class, || look_at_class(&raw::class(py, class)))
+}
+
+fn look_at_class(class: &Bound<'_, PyType>) -> u8 {
+    let Some(originals) = ORIGINALS.get(class.py()) else { return 0 };
+    let mut own = METHODS.iter().zip(originals).filter_map(|(name, original)| {
+        let unchanged = class.getattr(*name).is_ok_and(|method| method.is(original));
+        (!unchanged).then_some(*name)
+    });
     let debug = class.getattr(intern!(class.py(), "debug")).and_then(|debug| debug.is_truthy());
-    unchanged && debug.is_ok_and(|debug| !debug)
+    match own.next() {
+        _ if debug.unwrap_or(true) => 0,
+        None => PLAIN | PLAIN_CANCEL,
+        Some(CANCEL) => PLAIN,
+        Some(_) => 0,
+    }
 }
 
 std::thread_local! {
@@ -245,6 +295,35 @@ impl Drop for Deferred {
     }
 }
 
+impl Finalized for Deferred {
+    fn finalize(&self, py: Python<'_>) {
+        self.state(py).report_failure();
+    }
+}
+
+impl Known for Deferred {
+    #[inline]
+    fn layout() -> &'static Layout {
+        &LAYOUT
+    }
+
+    #[inline]
+    fn spend(&self) -> bool {
+        let its = self.state.in_collector();
+        let is_ours = |place: &Slot| place.peek().is_some_and(|(_, kind)| raw::is_heap_class(kind));
+        let spent = !is_ours(&its.result)
+            && !is_ours(&its.debug_info)
+            && !its.canceller.is_set()
+            && !its.chained_to.is_set()
+            && its.links.is_empty();
+        if spent {
+            its.result.set(None);
+            its.debug_info.set(None);
+        }
+        spent
+    }
+}
+
 impl Deferred {
     #[inline]
     pub(crate) fn state(&self, py: Python<'_>) -> &State {
@@ -253,6 +332,8 @@ impl Deferred {
 
     fn bury_contents(&self) {
         let state = self.state.in_collector();
+        state.report_failure();
+        drop(state.debug_info.take());
         for place in [&state.result, &state.canceller, &state.chained_to] {
             match place.peek() {
                 None => {}
@@ -280,8 +361,22 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let new = LAYOUT.make(py, Self::bare())?;
-        if !Self::is_plain_class(py) && Self::debugs(&new)? {
+        match Self::make_plain(py) {
+            Some(new) => Ok(new),
+            None => Self::make_slowly(py),
+        }
+    }
+
+    /// A new deferred, if nobody changed the class and there is room.
+    #[inline]
+    pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        if Self::is_plain_class(py) { Layout::make(py, Self::bare()) } else { None }
+    }
+
+    #[cold]
+    fn make_slowly(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        let new = Bound::new(py, Self::bare())?;
+        if Self::debugs(&new)? {
             Self::note_creator(&new)?;
         }
         Ok(new)
@@ -310,12 +405,21 @@ impl Deferred {
     }
 
     /// A deferred that has fired with `result`.
+    #[inline]
     pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
-        let new = Self::make(result.py())?;
+        Self::make(result.py()).map(|new| Self::with_result(new, result))
+    }
+
+    /// The new deferred, fired with `result`.
+    #[inline]
+    pub(crate) fn with_result<'py>(
+        new: Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+    ) -> Bound<'py, Self> {
         let its = state(&new);
         its.chain.claim();
         its.result.set(Some(result));
-        Ok(new)
+        new
     }
 
     /// `fail()`: fired, through the chain, so that an unhandled failure is noted.
@@ -327,36 +431,43 @@ impl Deferred {
 
     #[inline]
     fn is_plain_class(py: Python<'_>) -> bool {
-        let class = Self::type_object_raw(py);
-        WATCH.is_plain(class, || is_unchanged(py.get_type::<Self>().as_any()))
+        plainness(py, Self::type_object_raw(py)) & PLAIN != 0
     }
 
-    /// Whether nobody changed the class or the object in a way that we have to look at.
+    /// Whether neither the class nor the object has methods of its own in the place of ours, `cancel` aside.
     #[inline]
     pub(crate) fn is_plain(slf: &Bound<'_, Self>) -> bool {
-        let py = slf.py();
-        slf.get_type_ptr() == Self::type_object_raw(py)
-            && Self::is_plain_class(py)
-            && (!raw::has_attributes(slf) || Self::has_harmless_attributes(slf).unwrap_or(false))
+        plainness(slf.py(), slf.get_type_ptr()) & PLAIN != 0
+            && (!raw::has_attributes(slf) || Self::has_harmless_attributes(slf))
     }
 
-    #[cold]
-    fn has_harmless_attributes(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?.cast_into::<PyDict>()?;
-        for name in METHODS.iter().chain(&["debug"]) {
-            if attributes.contains(*name)? {
-                return Ok(false);
+    /// The same, and that goes for `cancel` too.
+    pub(crate) fn cancels_plainly(slf: &Bound<'_, Self>) -> bool {
+        plainness(slf.py(), slf.get_type_ptr()) & PLAIN_CANCEL != 0 && Self::is_plain(slf)
+    }
+
+    #[inline(never)]
+    fn has_harmless_attributes(slf: &Bound<'_, Self>) -> bool {
+        let look = || -> PyResult<bool> {
+            let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?.cast_into::<PyDict>()?;
+            for name in METHODS.iter().chain(&["debug"]) {
+                if attributes.contains(*name)? {
+                    return Ok(false);
+                }
             }
-        }
-        Ok(true)
+            Ok(true)
+        };
+        look().unwrap_or(false)
     }
 
     /// Whether debugging is on for this deferred.
     #[inline]
     pub(crate) fn debugs(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        if Self::is_plain(slf) {
-            return Ok(false);
-        }
+        if Self::is_plain(slf) { Ok(false) } else { Self::is_told_to_debug(slf) }
+    }
+
+    #[inline(never)]
+    fn is_told_to_debug(slf: &Bound<'_, Self>) -> PyResult<bool> {
         slf.getattr(intern!(slf.py(), "debug"))?.is_truthy()
     }
 
@@ -434,7 +545,7 @@ impl Deferred {
                 return None;
             }
             innermost = inner;
-            if !Self::is_plain(&innermost) {
+            if !Self::cancels_plainly(&innermost) {
                 break;
             }
             steps += 1;
@@ -448,7 +559,7 @@ impl Deferred {
 
     pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
         let Some(innermost) = Self::innermost(slf) else { return Ok(()) };
-        if !innermost.is(slf) && !Self::is_plain(&innermost) {
+        if !innermost.is(slf) && !Self::cancels_plainly(&innermost) {
             return innermost.call_method0(intern!(slf.py(), "cancel")).map(drop);
         }
         hereafter_engine::cancel::<PyWorld<'_>>(&innermost);
@@ -631,12 +742,14 @@ impl Deferred {
     }
 
     #[getter(_debugInfo)]
-    fn debug_info<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
-        state(slf).debug_info.get(slf.py())
+    fn debug_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let its = state(slf);
+        its.debug_info.is_set().then(|| its.debug_information(slf.py())).transpose()
     }
 
     #[setter(_debugInfo)]
     fn set_debug_info<'py>(slf: &Bound<'py, Self>, info: Option<Bound<'py, PyAny>>) {
+        state(slf).report_failure();
         state(slf).debug_info.set(info);
     }
 
@@ -699,7 +812,7 @@ impl Deferred {
         let Ok(()) = copied;
         for link in &links {
             let pair = match link {
-                Link::Gone | Link::Over => continue,
+                Link::Over => continue,
                 Link::Callback(function) => (bare(function), bare(&names.failthru)),
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
@@ -788,7 +901,7 @@ impl Deferred {
             visit.call(&call.keywords)
         };
         state.links.each(|link| match link {
-            Link::Gone | Link::Over => Ok(()),
+            Link::Over => Ok(()),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }
@@ -805,8 +918,6 @@ impl Deferred {
     }
 
     fn __clear__(&self) {
-        let state = self.state.in_collector();
-        drop(state.debug_info.take());
         self.bury_contents();
     }
 }

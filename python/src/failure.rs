@@ -19,12 +19,15 @@ pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
 /// Whether `Failure` is as Twisted made it.
 fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     let class = names.failure.bind(py);
-    names.failure_watch.is_plain(class.as_type_ptr(), || {
+    let plain = names.failure_watch.of(class.as_type_ptr(), || {
         let same =
             |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
-        same("__init__", &names.failure_init)
-            && same("throwExceptionIntoGenerator", &names.failure_throw)
-    })
+        u8::from(
+            same("__init__", &names.failure_init)
+                && same("throwExceptionIntoGenerator", &names.failure_throw),
+        )
+    });
+    plain != 0
 }
 
 /// `Failure()`, made while `error` is being handled.
@@ -42,9 +45,8 @@ pub(crate) fn from_raised(raised: Raised<'_>, capture: bool) -> PyResult<Bound<'
 }
 
 /// `Failure(value)` for an exception that was not raised.
-pub(crate) fn from_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let traceback = value.getattr(intern!(value.py(), "__traceback__"))?;
-    from_parts(value, (!traceback.is_none()).then_some(traceback), false)
+pub(crate) fn from_value<'py>(value: &Bound<'py, PyBaseException>) -> PyResult<Bound<'py, PyAny>> {
+    from_parts(value.as_any(), raw::traceback(value), false)
 }
 
 fn from_parts<'py>(
@@ -63,12 +65,17 @@ fn from_parts<'py>(
     let number = globals.get_item(count)?.map_or(Ok(0_i64), |count| count.extract())? + 1;
     let number = number.into_pyobject(py)?;
     globals.set_item(count, &number)?;
-    let attributes = PyDict::new(py);
+    // A copy takes less time than a dictionary that grows.
+    let attributes = names.failure_attributes.bind(py).copy()?;
     attributes.set_item(count, number)?;
-    attributes.set_item(intern!(py, "captureVars"), capture)?;
     attributes.set_item(intern!(py, "type"), value.get_type())?;
     attributes.set_item(intern!(py, "value"), value)?;
-    attributes.set_item(intern!(py, "tb"), traceback)?;
+    if let Some(traceback) = traceback {
+        attributes.set_item(intern!(py, "tb"), traceback)?;
+    }
+    if capture {
+        attributes.set_item(intern!(py, "captureVars"), true)?;
+    }
     raw::new_exception(class, attributes)
 }
 
@@ -86,8 +93,10 @@ pub(crate) fn from_argument<'py>(
             class.call((), Some(&keywords))
         }
         Some(failure) if is_failure(&failure) => Ok(failure),
-        Some(error) if error.is_instance_of::<PyBaseException>() => from_value(&error),
-        Some(other) => class.call1((other,)),
+        Some(other) => match other.cast::<PyBaseException>() {
+            Ok(error) => from_value(error),
+            Err(_) => class.call1((other,)),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
-use crate::raw::{self, Attached, Sent, Slot};
+use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, failed, fire_next, give, state};
 use hereafter_engine::Step;
@@ -36,6 +36,20 @@ enum Progress<'py> {
     Returned(Bound<'py, PyAny>),
     Raised(PyErr),
     Waits(Bound<'py, PyAny>),
+}
+
+static LAYOUT: Layout = Layout::new();
+
+impl Known for Driver {
+    #[inline]
+    fn layout() -> &'static Layout {
+        &LAYOUT
+    }
+
+    #[inline]
+    fn spend(&self) -> bool {
+        self.places().iter().all(|place| !place.is_set())
+    }
 }
 
 impl Drop for Driver {
@@ -78,11 +92,11 @@ impl Driver {
             }
             Progress::Waits(awaited) => {
                 let target = Deferred::make(py)?;
-                let driver = DriverState::default();
-                driver.generator.set(Some(generator.clone()));
-                driver.context.set(Some(context));
-                driver.target.set(Some(target.clone().into_any()));
-                let driver = Bound::new(py, Self { state: Attached::new(driver) })?;
+                let driver = Self::make(py)?;
+                let its = Self::its(&driver);
+                its.generator.set(Some(generator.clone()));
+                its.context.set(Some(context));
+                its.target.set(Some(target.clone().into_any()));
                 state(&target).canceller.set(Some(driver.clone().into_any()));
                 Self::go_on(&driver, Progress::Waits(awaited))?;
                 Ok(target)
@@ -94,9 +108,27 @@ impl Driver {
         slf.get().state.get(slf.py())
     }
 
-    fn let_go(&self) {
+    fn bare() -> Self {
+        Self { state: Attached::new(DriverState::default()) }
+    }
+
+    #[inline]
+    fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        match Layout::make(py, Self::bare()) {
+            Some(new) => Ok(new),
+            None => Bound::new(py, Self::bare()),
+        }
+    }
+
+    /// All that it refers to.
+    #[inline]
+    fn places(&self) -> [&Slot; 5] {
         let its = self.state.in_collector();
-        for place in [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived] {
+        [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived]
+    }
+
+    fn let_go(&self) {
+        for place in self.places() {
             if let Some(object) = place.take() {
                 bury(object);
             }
@@ -244,7 +276,7 @@ impl Driver {
         let mut held = Vec::new();
         let (mut driver, mut deferred) = (slf.clone(), target.clone());
         let told = loop {
-            if !Deferred::is_plain(&deferred) || state(&deferred).chain.is_fired() {
+            if !Deferred::cancels_plainly(&deferred) || state(&deferred).chain.is_fired() {
                 break Self::cancel_by_link(&driver, &deferred);
             }
             match Self::hold(&driver, &deferred) {
@@ -272,7 +304,7 @@ impl Driver {
     /// Fires the deferred of a cancelled generator, and keeps its links, with the first of which it
     /// will wait for the generator.
     fn hold<'py>(slf: &Bound<'py, Self>, deferred: &Bound<'py, Deferred>) -> PyResult<()> {
-        let error = twisted(slf.py())?.cancelled_inline.bind(slf.py()).call0()?;
+        let error = raw::exception(twisted(slf.py())?.cancelled_inline.bind(slf.py()))?;
         let target = Self::new_target(slf)?;
         give(deferred, failure::from_value(&error)?)?;
         state(deferred).links.push_front(Link::Return(target.unbind()));
@@ -293,7 +325,7 @@ impl Driver {
         awaited: &Bound<'py, PyAny>,
     ) -> Option<(Bound<'py, Self>, Bound<'py, Deferred>)> {
         let innermost = Deferred::innermost(as_deferred(awaited)?)?;
-        if !Deferred::is_plain(&innermost) || state(&innermost).chain.is_fired() {
+        if !Deferred::cancels_plainly(&innermost) || state(&innermost).chain.is_fired() {
             return None;
         }
         let canceller = state(&innermost).canceller.get(awaited.py())?;
@@ -305,7 +337,7 @@ impl Driver {
         let py = slf.py();
         raw::room_on_the_stack()?;
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
-        let error = twisted(py)?.cancelled_inline.bind(py).call0()?;
+        let error = raw::exception(twisted(py)?.cancelled_inline.bind(py))?;
         Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
     }
 
@@ -330,7 +362,9 @@ impl Driver {
 /// Cancels what a generator waits for.
 fn cancel_awaited(awaited: &Bound<'_, PyAny>) -> PyResult<()> {
     match as_deferred(awaited) {
-        Some(deferred) if Deferred::is_plain(deferred) => Deferred::cancel_innermost(deferred),
+        Some(deferred) if Deferred::cancels_plainly(deferred) => {
+            Deferred::cancel_innermost(deferred)
+        }
         _ => awaited.call_method0(intern!(awaited.py(), "cancel")).map(drop),
     }
 }
@@ -357,10 +391,7 @@ impl Driver {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let its = self.state.in_collector();
-        [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived]
-            .iter()
-            .try_for_each(|place| place.visit(&visit))
+        self.places().iter().try_for_each(|place| place.visit(&visit))
     }
 
     fn __clear__(&self) {
@@ -457,41 +488,82 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
     }
 }
 
-/// Runs the generator or coroutine.
-#[pyfunction]
-pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
-    Driver::begin(generator)
+/// `_run_generator(generator)`: runs the generator or coroutine.
+pub(crate) struct RunGenerator;
+
+impl Fast for RunGenerator {
+    type Receiver = PyModule;
+
+    fn call<'py>(
+        module: &Bound<'py, PyModule>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let wrong = || arguments.other_than_one("_run_generator()", "generator");
+        let generator = arguments.only(intern!(module.py(), "generator")).ok_or_else(wrong)?;
+        Driver::begin(&generator).map(Bound::into_any)
+    }
 }
 
-/// Calls a function that `inlineCallbacks` decorates, and runs the generator that it gives.
-#[pyfunction]
-pub(crate) fn _run_function<'py>(
-    function: &Bound<'py, PyAny>,
-    arguments: &Bound<'py, PyTuple>,
-    keywords: &Bound<'py, PyDict>,
-) -> PyResult<Bound<'py, Deferred>> {
-    let py = function.py();
-    let names = twisted(py)?;
-    let wanted = |what: &str| -> PyErr {
-        let told =
-            function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
-        PyTypeError::new_err(format!(
-            "inlineCallbacks requires {told} to produce a generator; instead {what}"
-        ))
-    };
-    let generator = match function.call(arguments, (!keywords.is_empty()).then_some(keywords)) {
-        Ok(generator) => generator,
-        Err(error) if error.is_instance(py, names.returned_value.bind(py)) => {
-            let clear = wanted("caught returnValue being used in a non-generator");
-            clear.set_context(py, Some(error));
-            return Err(clear);
+/// `_run_function(function, arguments, keywords)`: calls a function that `inlineCallbacks` decorates, and
+/// runs the generator that it gives.
+pub(crate) struct RunFunction;
+
+impl Fast for RunFunction {
+    type Receiver = PyModule;
+
+    fn call<'py>(
+        module: &Bound<'py, PyModule>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if arguments.len() != 3 {
+            return Err(PyTypeError::new_err("_run_function(function, arguments, keywords)"));
         }
-        Err(error) => return Err(error),
-    };
-    if !generator.get_type().is(&names.generator)
-        && !generator.is_instance(names.generator.bind(py))?
-    {
-        return Err(wanted(&format!("got {}", generator.repr()?)));
+        let (function, keywords) = (arguments.get(0), arguments.get(2));
+        let keywords = keywords.cast::<PyDict>()?;
+        let keywords = (!keywords.is_empty()).then_some(keywords);
+        let generator = function
+            .call(arguments.get(1).cast::<PyTuple>()?, keywords)
+            .or_else(|error| Err(returned_in_vain(&function, error)?))?;
+        let py = module.py();
+        let generators = &twisted(py)?.generator;
+        if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
+            return Err(no_generator(&function, &format!("got {}", generator.repr()?)));
+        }
+        raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
     }
-    raw::as_one_call(py, || Driver::begin(&generator))
+}
+
+#[cold]
+fn no_generator(function: &Bound<'_, PyAny>, instead: &str) -> PyErr {
+    let told = function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
+    PyTypeError::new_err(format!(
+        "inlineCallbacks requires {told} to produce a generator; instead {instead}"
+    ))
+}
+
+/// The error of a function that is no generator and calls `returnValue`; any other error as it is.
+#[cold]
+fn returned_in_vain(function: &Bound<'_, PyAny>, error: PyErr) -> PyResult<PyErr> {
+    let py = function.py();
+    if !error.is_instance(py, twisted(py)?.returned_value.bind(py)) {
+        return Ok(error);
+    }
+    let clear = no_generator(function, "caught returnValue being used in a non-generator");
+    clear.set_context(py, Some(error));
+    Ok(clear)
+}
+
+/// Puts in what drives generators.
+pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Layout::learn(&Bound::new(module.py(), Driver::bare())?);
+    raw::add_function::<RunGenerator>(
+        module,
+        c"_run_generator",
+        c"_run_generator(generator)\n--\n\nRuns the generator or coroutine.",
+    )?;
+    raw::add_function::<RunFunction>(
+        module,
+        c"_run_function",
+        c"_run_function(function, arguments, keywords, /)\n--\n\nCalls the function, and runs the generator that it gives.",
+    )
 }

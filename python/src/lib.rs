@@ -32,11 +32,9 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
-    module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
-    module.add_function(wrap_pyfunction!(inline::_run_function, module)?)?;
+    inline::add_functions(module)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
-    module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
     ready::add_functions(module)?;
     module.add_function(wrap_pyfunction!(ready::ensure_deferred, module)?)?;

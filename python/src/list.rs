@@ -2,16 +2,16 @@
 
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
-use crate::raw::{Attached, Slot, Watch};
+use crate::raw::{Attached, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, fire_next, state};
 use hereafter_engine::Step;
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use pyo3::{PyTypeInfo, ffi::PyTypeObject};
 use std::cell::Cell;
 
 #[derive(Default)]
@@ -34,29 +34,9 @@ pub(crate) struct DeferredList {
     state: Attached<ListState>,
 }
 
-static WATCH: Watch = Watch::new();
-
 impl DeferredList {
     fn its<'a>(slf: &'a Bound<'_, Self>) -> &'a ListState {
         slf.get().state.get(slf.py())
-    }
-
-    /// Whether this is the class itself, and nobody changed what we call on it.
-    fn is_plain(slf: &Bound<'_, Self>) -> bool {
-        let py = slf.py();
-        let class: *mut PyTypeObject = Self::type_object_raw(py);
-        slf.as_any().get_type_ptr() == class
-            && WATCH.is_plain(class, || {
-                let (list, base) = (py.get_type::<Self>(), py.get_type::<Deferred>());
-                let same = |name: &str| match (list.getattr(name), base.getattr(name)) {
-                    (Ok(here), Ok(there)) => here.is(&there),
-                    _ => false,
-                };
-                ["callback", "errback", "_startRunCallbacks", "_runCallbacks"]
-                    .iter()
-                    .all(|name| same(name))
-            })
-            && !Deferred::debugs(slf.as_super()).unwrap_or(true)
     }
 
     /// What the list comes to by this result, if it is to fire now.
@@ -82,7 +62,7 @@ impl DeferredList {
         }
         if !succeeded && its.on_errback.get() {
             let error = twisted(py)?.first_error.bind(py).call1((result, index))?;
-            return failure::from_value(&error).map(Some);
+            return failure::from_value(error.cast()?).map(Some);
         }
         Ok((its.finished.get() == results.len()).then(|| results.into_any()))
     }
@@ -99,7 +79,7 @@ impl DeferredList {
         let consumed = !succeeded && Self::its(slf).consume_errors.get();
         let next = match Self::note(slf, index as usize, succeeded, result)? {
             None => None,
-            Some(fired) if Self::is_plain(slf) => fire_next(slf.as_super(), fired)?,
+            Some(fired) if Deferred::is_plain(slf.as_super()) => fire_next(slf.as_super(), fired)?,
             Some(fired) => {
                 let name = if failure::is_failure(&fired) {
                     intern!(py, "errback")

@@ -12,14 +12,18 @@
 
 #![allow(unsafe_code)]
 
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{Borrowed, PyClass, ffi};
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// State that is touched by attached threads only.
 pub(crate) struct Attached<T>(T);
@@ -76,7 +80,9 @@ impl Slot {
     /// Puts another object in place; the former is dropped when the place is in order again.
     #[inline]
     pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
-        drop(self.0.replace(object.map(Bound::unbind)));
+        if let Some(former) = self.0.replace(object.map(Bound::unbind)) {
+            release(former);
+        }
     }
 
     #[inline]
@@ -90,65 +96,145 @@ impl Slot {
     }
 }
 
-/// A queue whose first few items lie in place.
-pub(crate) struct Queue<T, const N: usize> {
-    items: UnsafeCell<SmallVec<[T; N]>>,
-    head: Cell<u32>,
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(object) = self.take() {
+            release(object);
+        }
+    }
 }
 
-impl<T: Default, const N: usize> Queue<T, N> {
-    pub(crate) fn new() -> Self {
-        Self { items: UnsafeCell::new(SmallVec::new()), head: Cell::new(0) }
-    }
+/// Drops an object without a look at whether this thread may, which `PyO3` takes at every drop.
+#[inline]
+pub(crate) fn release<T>(object: Py<T>) {
+    // SAFETY: rule 1: whoever holds the state that it comes from is attached.
+    drop(object.into_bound(unsafe { Python::assume_attached() }));
+}
 
+/// A queue whose first few items lie in place.
+///
+/// Those in place come first: `head..end` of them are there. Once they have been too many, all that
+/// are added go to `more`, until the queue is empty again.
+#[allow(clippy::box_collection, reason = "one pointer is enough for what is hardly ever there")]
+pub(crate) struct Queue<T, const N: usize> {
+    place: UnsafeCell<[MaybeUninit<T>; N]>,
+    head: Cell<u32>,
+    end: Cell<u32>,
+    more: UnsafeCell<Option<Box<VecDeque<T>>>>,
+}
+
+impl<T, const N: usize> Default for Queue<T, N> {
+    #[inline]
+    fn default() -> Self {
+        Self {
+            place: UnsafeCell::new([const { MaybeUninit::uninit() }; N]),
+            head: Cell::new(0),
+            end: Cell::new(0),
+            more: UnsafeCell::new(None),
+        }
+    }
+}
+
+impl<T, const N: usize> Queue<T, N> {
     #[inline]
     pub(crate) fn push(&self, item: T) {
-        // SAFETY: rule 2: the borrow ends with this call, and pushing runs no other code.
-        unsafe { (*self.items.get()).push(item) };
+        let end = self.end.get();
+        // SAFETY: rule 2: the borrows end with this call, which runs no other code.
+        unsafe {
+            if (*self.more.get()).is_none()
+                && let Some(place) = (*self.place.get()).get_mut(end as usize)
+            {
+                place.write(item);
+                self.end.set(end + 1);
+                return;
+            }
+        }
+        self.more(|more| more.push_back(item));
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
-        let head = self.head.get() as usize;
-        // SAFETY: rule 2. What is left in the place drops to nothing.
-        let items = unsafe { &mut *self.items.get() };
-        let item = std::mem::take(items.get_mut(head)?);
-        if head + 1 == items.len() {
-            items.clear();
-            self.head.set(0);
-        } else if head >= 64 && head * 2 >= items.len() {
-            items.drain(..=head);
-            self.head.set(0);
-        } else {
-            self.head.set(u32::try_from(head + 1).expect("fewer links than four thousand million"));
+        let head = self.head.get();
+        if head == self.end.get() {
+            // SAFETY: rule 2.
+            return if unsafe { (*self.more.get()).is_some() } { self.pop_more() } else { None };
         }
-        Some(item)
+        if head + 1 == self.end.get() {
+            self.head.set(0);
+            self.end.set(0);
+        } else {
+            self.head.set(head + 1);
+        }
+        // SAFETY: rule 2; what lies before the end was written, and what lies before the head is left alone.
+        Some(unsafe { (&(*self.place.get()))[head as usize].assume_init_read() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_more(&self) -> Option<T> {
+        // SAFETY: rule 2.
+        let place = unsafe { &mut *self.more.get() };
+        let more = place.as_mut()?;
+        let item = more.pop_front();
+        if more.is_empty() {
+            *place = None;
+        }
+        item
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // SAFETY: rule 2.
-        unsafe { (*self.items.get()).is_empty() }
+        // SAFETY: rule 2. Where there is more, it is not empty.
+        self.head.get() == self.end.get() && unsafe { (*self.more.get()).is_none() }
     }
 
     /// Puts an item before all others.
     pub(crate) fn push_front(&self, item: T) {
-        let head = self.head.get() as usize;
-        // SAFETY: rule 2.
-        unsafe { (*self.items.get()).insert(head, item) };
+        if self.is_empty() {
+            return self.push(item);
+        }
+        if let Some(before) = self.head.get().checked_sub(1) {
+            // SAFETY: rule 2. What lies before the head has been moved out.
+            unsafe { (&mut (*self.place.get()))[before as usize].write(item) };
+            return self.head.set(before);
+        }
+        let all = self.take();
+        self.more(|more| {
+            more.push_back(item);
+            more.extend(all);
+        });
     }
 
     /// Takes all items out.
-    pub(crate) fn take(&self) -> SmallVec<[T; N]> {
-        self.head.set(0);
-        // SAFETY: rule 2.
-        unsafe { std::mem::take(&mut *self.items.get()) }
+    pub(crate) fn take(&self) -> VecDeque<T> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    #[cold]
+    fn more(&self, add: impl FnOnce(&mut VecDeque<T>)) {
+        // SAFETY: rule 2: the callers are in this module, and add what they have at hand.
+        add(unsafe { &mut *self.more.get() }.get_or_insert_default());
     }
 
     /// Looks at each item; `look` must not touch the queue.
     pub(crate) fn each<E>(&self, mut look: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
-        // SAFETY: the callers in this crate collect or visit, which runs no code that could reach the queue.
-        unsafe { (*self.items.get()).iter().skip(self.head.get() as usize).try_for_each(&mut look) }
+        // SAFETY: the callers in this crate collect or visit, which runs no code that could reach the
+        // queue. What lies between head and end was written.
+        unsafe {
+            for place in &(&(*self.place.get()))[self.head.get() as usize..self.end.get() as usize]
+            {
+                look(place.assume_init_ref())?;
+            }
+            (*self.more.get()).iter().flat_map(|more| more.iter()).try_for_each(look)
+        }
+    }
+}
+
+impl<T, const N: usize> Drop for Queue<T, N> {
+    #[inline]
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
     }
 }
 
@@ -358,6 +444,16 @@ pub(crate) fn derives(kind: *mut ffi::PyTypeObject, of: *mut ffi::PyTypeObject) 
     kind == of || unsafe { ffi::PyType_IsSubtype(kind, of) != 0 }
 }
 
+/// The object as one of this class, if it is one.
+#[inline]
+pub(crate) fn as_instance<'a, 'py, T: PyClass>(
+    object: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, T>> {
+    // SAFETY: the class is what was just asked for.
+    derives(object.get_type_ptr(), T::type_object_raw(object.py()))
+        .then(|| unsafe { object.cast_unchecked() })
+}
+
 /// Whether `kind` was made at run time, as ours and all that derive from them are; most classes of results are not.
 #[inline]
 pub(crate) fn is_heap_class(kind: *mut ffi::PyTypeObject) -> bool {
@@ -381,6 +477,12 @@ pub(crate) fn can_be_awaited(kind: *mut ffi::PyTypeObject) -> bool {
     }
 }
 
+/// The class that this is.
+pub(crate) fn class(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> Bound<'_, PyType> {
+    // SAFETY: callers pass the types of living objects.
+    unsafe { Bound::from_borrowed_ptr(py, kind.cast()).cast_into_unchecked() }
+}
+
 /// A number that changes whenever the class or one of its bases is changed; 0 if there is none.
 #[inline]
 fn version(kind: *mut ffi::PyTypeObject) -> u32 {
@@ -394,35 +496,34 @@ fn version(kind: *mut ffi::PyTypeObject) -> u32 {
     }
 }
 
-/// Remembers what was found out about a class, for as long as the class is not changed.
-pub(crate) struct Watch {
-    plain: AtomicU32,
-    other: AtomicU32,
-}
+/// Remembers what was found out about classes, for as long as they are not changed.
+///
+/// The number that the interpreter gives to each state of each class it gives to no other; so what was
+/// found out is kept by the number alone, and it does not matter if the class is gone.
+pub(crate) struct Watch([AtomicU64; 64]);
 
 impl Watch {
     pub(crate) const fn new() -> Self {
-        Self { plain: AtomicU32::new(0), other: AtomicU32::new(0) }
+        Self([const { AtomicU64::new(0) }; 64])
     }
 
-    /// Whether `check` finds the class as it should be; asks again only after a change.
+    /// What `look` finds out about the class, in a few bits; it is asked again only after a change.
     #[inline]
-    pub(crate) fn is_plain(
-        &self,
-        kind: *mut ffi::PyTypeObject,
-        check: impl FnOnce() -> bool,
-    ) -> bool {
+    pub(crate) fn of(&self, kind: *mut ffi::PyTypeObject, look: impl FnOnce() -> u8) -> u8 {
         let now = version(kind);
-        if now != 0 && now == self.plain.load(Ordering::Relaxed) {
-            return true;
-        }
-        if now != 0 && now == self.other.load(Ordering::Relaxed) {
-            return false;
-        }
-        let plain = check();
-        let kept = if plain { &self.plain } else { &self.other };
-        kept.store(version(kind), Ordering::Relaxed);
-        plain
+        let [kept, number @ ..] = self.0[now as usize % 64].load(Ordering::Relaxed).to_le_bytes();
+        if now != 0 && number[..4] == now.to_le_bytes() { kept } else { self.look(kind, look) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&self, kind: *mut ffi::PyTypeObject, look: impl FnOnce() -> u8) -> u8 {
+        let found = look();
+        // To look gives a number to a class that had none.
+        let now = version(kind);
+        let kept = u64::from(now) << 8 | u64::from(found);
+        self.0[now as usize % 64].store(kept, Ordering::Relaxed);
+        found
     }
 }
 
@@ -440,94 +541,209 @@ pub(crate) fn has_attributes(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
+/// The traceback of an exception.
+pub(crate) fn traceback<'py>(exception: &Bound<'py, PyBaseException>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: rule 3.
+    unsafe {
+        let traceback = ffi::PyException_GetTraceback(exception.as_ptr());
+        Bound::from_owned_ptr_or_opt(exception.py(), traceback)
+    }
+}
+
+/// An exception of this class without arguments.
+pub(crate) fn exception<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyBaseException>> {
+    let address = |init: Option<ffi::initproc>| init.map_or(0, |init| init as usize);
+    // SAFETY: classes are alive, and so is the exception class of the interpreter's.
+    let plain = unsafe {
+        let ordinary = ffi::PyExc_Exception.cast::<ffi::PyTypeObject>();
+        address((*class.as_type_ptr()).tp_init) == address((*ordinary).tp_init)
+    };
+    // What the interpreter's own initialisation does has been done by then.
+    let made = if plain { bare(class)? } else { class.call0()? };
+    Ok(made.cast_into()?)
+}
+
+/// What a class's `__new__` makes without arguments.
+fn bare<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let none = PyTuple::empty(py);
+    let kind = class.as_type_ptr();
+    // SAFETY: a class that somebody holds is alive; what is made is owned by us.
+    unsafe {
+        match (*kind).tp_new {
+            Some(new) => owned(py, new(kind, none.as_ptr(), std::ptr::null_mut())),
+            None => Err(PyTypeError::new_err("a class that cannot be instantiated")),
+        }
+    }
+}
+
 /// A bare instance of an exception class whose `__new__` is that of `BaseException`, with these attributes.
 pub(crate) fn new_exception<'py>(
     class: &Bound<'py, PyType>,
     attributes: Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = class.py();
-    let none = PyTuple::empty(py);
-    // SAFETY: a class has `tp_new`; an instance of an exception class begins as `PyBaseExceptionObject`,
-    // whose dictionary is not there yet.
+    let made = bare(class)?;
+    // SAFETY: an instance of an exception class begins as `PyBaseExceptionObject`.
     unsafe {
-        let kind = class.as_type_ptr();
-        let Some(new) = (*kind).tp_new else {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
-                "a class that cannot be instantiated",
-            ));
-        };
-        let made = owned(py, new(kind, none.as_ptr(), std::ptr::null_mut()))?;
         let head = made.as_ptr().cast::<ffi::PyBaseExceptionObject>();
         let former = std::mem::replace(&mut (*head).dict, attributes.into_ptr());
         ffi::Py_XDECREF(former);
-        Ok(made)
     }
+    Ok(made)
 }
 
-/// Where the value of a class lies in its objects, once that is known; 0 when objects have to be made `PyO3`'s way.
-pub(crate) struct Layout {
-    offset: std::sync::atomic::AtomicUsize,
-    init: std::sync::atomic::AtomicUsize,
+/// How objects of a class are laid out, once that is known.
+pub(crate) struct Layout(OnceLock<Learnt>);
+
+struct Learnt {
+    /// Where the value lies in an object.
+    offset: usize,
+    init: Option<ffi::initproc>,
+    dealloc: ffi::destructor,
+}
+
+/// A class whose objects are made and freed by what was learnt of their layout.
+pub(crate) trait Known:
+    PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync
+{
+    fn layout() -> &'static Layout;
+
+    /// Lets go of what is in it, if that is next to nothing; whether it was.
+    ///
+    /// It must not panic, and leave nothing that would have to be dropped.
+    fn spend(&self) -> bool;
 }
 
 impl Layout {
     pub(crate) const fn new() -> Self {
-        Self {
-            offset: std::sync::atomic::AtomicUsize::new(0),
-            init: std::sync::atomic::AtomicUsize::new(0),
-        }
+        Self(OnceLock::new())
     }
 
-    /// Learns the layout from an object that `PyO3` made.
+    /// Learns the layout from an object that `PyO3` made, and frees such objects the short way from now on.
     ///
     /// `PyO3` makes objects by `object.__new__`, which on `CPython` 3.11 and 3.12 gives each a dictionary
     /// at once, at the cost of as much time and memory as all the rest of it.
-    pub(crate) fn learn<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(
-        &self,
-        probe: &Bound<'_, T>,
-    ) {
+    pub(crate) fn learn<T: Known>(probe: &Bound<'_, T>) {
         let value: *const T = probe.get();
         let offset = value.addr() - probe.as_ptr().addr();
         let kind = probe.as_any().get_type_ptr();
-        // SAFETY: an object's class is alive. What the arithmetic proves: beside the value there are the
-        // dictionary and the list of weak references, which begin as null, and nothing else.
+        // SAFETY: an object's class is alive. What the arithmetic proves: beside the value there is nothing but
+        // the dictionary and the list of weak references, if it has them, which begin as null.
         unsafe {
-            let whole = offset + size_of::<T>() + 2 * size_of::<*mut ffi::PyObject>();
-            if usize::try_from((*kind).tp_basicsize) == Ok(whole) {
-                self.offset.store(offset, Ordering::Relaxed);
-                self.init.store((*kind).tp_init.map_or(0, |init| init as usize), Ordering::Relaxed);
+            let pointers = [(*kind).tp_dictoffset, (*kind).tp_weaklistoffset];
+            let pointers = pointers.iter().filter(|offset| **offset > 0).count();
+            let whole = offset + size_of::<T>() + pointers * size_of::<*mut ffi::PyObject>();
+            if usize::try_from((*kind).tp_basicsize) != Ok(whole) {
+                return;
+            }
+            let Some(dealloc) = (*kind).tp_dealloc else { return };
+            let learnt = Learnt { offset, init: (*kind).tp_init, dealloc };
+            if T::layout().0.set(learnt).is_ok() {
+                (*kind).tp_dealloc = Some(free::<T>);
             }
         }
     }
 
-    /// A new object of exactly the class that was learnt.
+    /// A new object of exactly the class that was learnt; none if it could not be, or if there is no room.
     #[inline]
-    pub(crate) fn make<'py, T: PyClass + Into<pyo3::PyClassInitializer<T>>>(
-        &self,
-        py: Python<'py>,
-        value: T,
-    ) -> PyResult<Bound<'py, T>> {
-        let offset = self.offset.load(Ordering::Relaxed);
-        if offset == 0 {
-            return Bound::new(py, value);
-        }
+    pub(crate) fn make<T: Known>(py: Python<'_>, value: T) -> Option<Bound<'_, T>> {
+        let learnt = T::layout().0.get()?;
         // SAFETY: the allocation is zeroed, as long as `learn` found, and of the class whose layout this is;
         // the value is written before anything else can see the object.
         unsafe {
-            let made = owned(py, ffi::PyType_GenericAlloc(T::type_object_raw(py), 0))?;
-            made.as_ptr().byte_add(offset).cast::<T>().write(value);
-            Ok(made.cast_into_unchecked())
+            let made = ffi::PyType_GenericAlloc(T::type_object_raw(py), 0);
+            if made.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            made.byte_add(learnt.offset).cast::<T>().write(value);
+            Some(Bound::from_owned_ptr(py, made).cast_into_unchecked())
         }
     }
 
     /// Whether the class is still initialised as it was made to be.
-    pub(crate) fn has_own_init(&self, class: &Bound<'_, PyAny>) -> bool {
-        // SAFETY: the caller says that it is a class.
-        unsafe {
-            (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_init.map_or(0, |init| init as usize)
-                == self.init.load(Ordering::Relaxed)
+    #[inline]
+    pub(crate) fn has_own_init(&self, class: &Bound<'_, PyType>) -> bool {
+        let address = |init: Option<ffi::initproc>| init.map_or(0, |init| init as usize);
+        // SAFETY: a class that somebody holds is alive.
+        let now = unsafe { (*class.as_type_ptr()).tp_init };
+        self.0.get().is_some_and(|learnt| address(learnt.init) == address(now))
+    }
+}
+
+/// Frees an object, without telling `PyO3` if there is next to nothing in it.
+unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
+    let Some(learnt) = T::layout().0.get() else { return };
+    // SAFETY: the interpreter frees what nobody has any more, on an attached thread. Of exactly this class is
+    // what has the layout that was learnt; of one that is spent there is nothing left to drop, and one with
+    // attributes or weak references is left to `PyO3`, as it is to untrack it once more.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let is_null = |offset: ffi::Py_ssize_t| {
+            offset <= 0 || (*object.byte_offset(offset).cast::<*mut ffi::PyObject>()).is_null()
+        };
+        ffi::PyObject_GC_UnTrack(object.cast());
+        if kind == T::type_object_raw(Python::assume_attached())
+            && is_null((*kind).tp_dictoffset)
+            && is_null((*kind).tp_weaklistoffset)
+            && (*object.byte_add(learnt.offset).cast::<T>()).spend()
+        {
+            ffi::PyObject_GC_Del(object.cast());
+            ffi::Py_DECREF(kind.cast());
+        } else {
+            (learnt.dealloc)(object);
         }
     }
+}
+
+/// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
+pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
+    let (mut kind, mut value, mut traceback) =
+        (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: rule 3: what is fetched is ours until it is put back.
+    unsafe {
+        ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
+        let result = inside();
+        ffi::PyErr_Restore(kind, value, traceback);
+        result
+    }
+}
+
+/// A class whose objects have something to do before the cycle collector takes them apart.
+pub(crate) trait Finalized:
+    PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync
+{
+    /// What there is to do, with all that the object refers to still whole; `Drop` comes after it, or alone.
+    fn finalize(&self, py: Python<'_>);
+}
+
+/// Tells the interpreter, which `PyO3` cannot, of a class's `finalize`. Classes that derive from it inherit it.
+pub(crate) fn finalize<T: Finalized>(py: Python<'_>) {
+    struct Entry<T>(std::marker::PhantomData<T>);
+    impl<T: Finalized> trampoline::MethodDef<trampoline::inquiry::Func> for Entry<T> {
+        const METH: trampoline::inquiry::Func = inside::<T>;
+    }
+    #[allow(clippy::unnecessary_wraps, reason = "what `PyO3` calls may fail")]
+    unsafe fn inside<T: Finalized>(
+        py: Python<'_>,
+        object: *mut ffi::PyObject,
+    ) -> PyResult<std::ffi::c_int> {
+        // SAFETY: the interpreter finalizes objects of this class, or of one that derives from it.
+        unsafe { Borrowed::from_ptr(py, object).cast_unchecked::<T>() }.get().finalize(py);
+        Ok(0)
+    }
+    unsafe extern "C" fn enter<T: Finalized>(object: *mut ffi::PyObject) {
+        // SAFETY: called by the interpreter, on an attached thread.
+        unsafe {
+            between_errors(Python::assume_attached(), || {
+                if trampoline::inquiry::<Entry<T>>(object) != 0 {
+                    ffi::PyErr_WriteUnraisable(object);
+                }
+            });
+        }
+    }
+    // SAFETY: the class is alive, and nobody has derived from it yet.
+    unsafe { (*T::type_object_raw(py)).tp_finalize = Some(enter::<T>) };
 }
 
 /// The arguments of a call, where the interpreter laid them.
@@ -581,6 +797,20 @@ impl<'py> Arguments<'_, 'py> {
         self.named() == 1 && self.name(0).is(name)
     }
 
+    /// The one argument, without a name or with this one; none if they are more or others.
+    #[inline]
+    pub(crate) fn only(
+        &self,
+        name: &Bound<'py, pyo3::types::PyString>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let given = match self.count {
+            1 => self.named() == 0,
+            0 => self.is_only_name(name),
+            _ => false,
+        };
+        given.then(|| self.get(0))
+    }
+
     /// Those without names, from this one on.
     pub(crate) fn tuple(&self, from: usize) -> PyResult<Bound<'py, PyTuple>> {
         let some: SmallVec<[Bound<'py, PyAny>; 8]> =
@@ -588,20 +818,29 @@ impl<'py> Arguments<'_, 'py> {
         PyTuple::new(self.py, some)
     }
 
-    /// The error of a method that takes one argument of this name, and was not given just that.
+    /// The error of a function that takes one argument of this name, and was not given just that; a
+    /// method's receiver is counted too, as it is for a method in Python.
     #[cold]
-    pub(crate) fn other_than_one(&self, method: &str, wanted: &str) -> PyErr {
+    pub(crate) fn other_than_one(&self, function: &str, wanted: &str) -> PyErr {
+        let receivers = usize::from(function.contains('.'));
         let other = (0..self.named())
             .map(|index| self.name(index).to_string())
             .find(|name| name != wanted || self.count > 0);
-        pyo3::exceptions::PyTypeError::new_err(match (self.count, other) {
+        PyTypeError::new_err(match (self.count, other) {
             (0 | 1, Some(name)) if name == wanted => {
-                format!("{method} got multiple values for argument '{name}'")
+                format!("{function} got multiple values for argument '{name}'")
             }
-            (0 | 1, Some(name)) => format!("{method} got an unexpected keyword argument '{name}'"),
-            (0, None) => format!("{method} missing 1 required positional argument: '{wanted}'"),
-            // The receiver is counted too, as it is for a method in Python.
-            _ => format!("{method} takes 2 positional arguments but {} were given", self.count + 1),
+            (0 | 1, Some(name)) => {
+                format!("{function} got an unexpected keyword argument '{name}'")
+            }
+            (0, None) => format!("{function} missing 1 required positional argument: '{wanted}'"),
+            _ if receivers == 0 => {
+                format!("{function} takes 1 positional argument but {} were given", self.count)
+            }
+            _ => format!(
+                "{function} takes 2 positional arguments but {} were given",
+                self.count + receivers
+            ),
         })
     }
 
@@ -609,9 +848,7 @@ impl<'py> Arguments<'_, 'py> {
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
         let Some(count) = self.count.checked_sub(1) else {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
-                "missing 1 required positional argument: a callable",
-            ));
+            return Err(PyTypeError::new_err("missing 1 required positional argument: a callable"));
         };
         room_on_the_stack()?;
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
@@ -635,65 +872,113 @@ impl<'py> Arguments<'_, 'py> {
 
 /// A function that takes its arguments where the interpreter laid them.
 pub(crate) trait Fast: 'static {
+    /// What it is a method of: the class that it is put into, or what a function is bound to.
+    type Receiver;
+
+    /// Does it at once if there is next to nothing to do, before `PyO3` is told of the call.
+    ///
+    /// It must not run anybody's code, drop a `Py` or a `PyErr`, or panic.
+    #[inline]
+    fn quick<'py>(
+        _receiver: &Bound<'py, Self::Receiver>,
+        _arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        None
+    }
+
     fn call<'py>(
-        receiver: &Bound<'py, PyAny>,
+        receiver: &Bound<'py, Self::Receiver>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>>;
+}
+
+/// Receiver and arguments of a call of the interpreter's.
+///
+/// # Safety
+///
+/// As they were handed to one of its functions that take arguments in place, whose receiver is a `T`.
+#[inline]
+unsafe fn given<'a, T>(
+    py: Python<'_>,
+    receiver: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> (Borrowed<'a, '_, T>, Arguments<'a, '_>) {
+    // The flag that a vectorcall sets in the count is masked out.
+    // SAFETY: it only masks; the rest is the caller's.
+    unsafe {
+        let count = ffi::PyVectorcall_NARGS(count.cast_unsigned()).cast_unsigned();
+        let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
+        (Borrowed::from_ptr(py, receiver).cast_unchecked(), arguments)
+    }
+}
+
+/// What the interpreter calls.
+unsafe extern "C" fn enter<F: Fast>(
+    receiver: *mut ffi::PyObject,
+    first: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls from attached threads. A method of a class it calls on nothing else,
+    // and what it lends lives for as long as the call.
+    unsafe {
+        let py = Python::assume_attached();
+        let (own, arguments) = given::<F::Receiver>(py, receiver, first, count, names);
+        match F::quick(&own, &arguments) {
+            Some(done) => done.into_ptr(),
+            None => trampoline::fastcall_kw::<Entry<F>>(receiver, first, count, names),
+        }
+    }
 }
 
 struct Entry<F>(std::marker::PhantomData<F>);
 
 impl<F: Fast> trampoline::MethodDef<trampoline::fastcall_kw::Func> for Entry<F> {
-    const METH: trampoline::fastcall_kw::Func = enter::<F>;
+    const METH: trampoline::fastcall_kw::Func = enter_whole::<F>;
 }
 
 /// # Safety
 ///
-/// To be called by the interpreter, as one of its functions that take arguments in place.
-unsafe fn enter<F: Fast>(
+/// As for [`given`].
+unsafe fn enter_whole<F: Fast>(
     py: Python<'_>,
     receiver: *mut ffi::PyObject,
     first: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> PyResult<*mut ffi::PyObject> {
-    // The flag that a vectorcall sets in the count is masked out.
-    // SAFETY: it only masks.
-    let count =
-        usize::try_from(unsafe { ffi::PyVectorcall_NARGS(count.cast_unsigned()) }).unwrap_or(0);
-    let arguments = Arguments { py, first, count, names, call: std::marker::PhantomData };
-    // SAFETY: the receiver lives for as long as the call, and so do the arguments.
-    let receiver = unsafe { Borrowed::from_ptr(py, receiver) };
-    F::call(&receiver, &arguments).map(Bound::into_ptr)
+    // SAFETY: as the caller says.
+    let (own, arguments) = unsafe { given::<F::Receiver>(py, receiver, first, count, names) };
+    F::call(&own, &arguments).map(Bound::into_ptr)
 }
 
 /// What the interpreter is told of a fast method or function, for good.
 fn definition<F: Fast>(name: &'static CStr, doc: &'static CStr) -> &'static mut ffi::PyMethodDef {
     Box::leak(Box::new(ffi::PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: trampoline::fastcall_kw::<Entry<F>>,
-        },
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: enter::<F> },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
     }))
 }
 
-/// Puts a method in a class.
-pub(crate) fn add_method<F: Fast>(
-    class: &Bound<'_, PyType>,
+/// Puts a method in the class that it is for.
+pub(crate) fn add_method<F: Fast<Receiver: PyClass>>(
+    py: Python<'_>,
     name: &'static CStr,
     doc: &'static CStr,
 ) -> PyResult<()> {
+    let class = py.get_type::<F::Receiver>();
     let definition = definition::<F>(name, doc);
     // SAFETY: the definition lives forever, and says of its function what it is.
-    let method =
-        owned(class.py(), unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
+    let method = owned(py, unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) })?;
     class.setattr(name.to_string_lossy().as_ref(), method)
 }
 
 /// Puts a function in a module.
-pub(crate) fn add_function<F: Fast>(
+pub(crate) fn add_function<F: Fast<Receiver = PyModule>>(
     module: &Bound<'_, PyModule>,
     name: &'static CStr,
     doc: &'static CStr,
@@ -706,9 +991,8 @@ pub(crate) fn add_function<F: Fast>(
 }
 
 /// Has a class be called by this function, rather than by `__new__` and `__init__`.
-pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
-    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ =
-        trampoline::fastcall_kw::<Entry<F>>;
+pub(crate) fn construct_by<F: Fast<Receiver = PyType>>(class: &Bound<'_, PyType>) {
+    let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ = enter::<F>;
     // SAFETY: the two types differ in the sign of the count, which is masked before it is read. The class
     // is one of ours, and its subclasses do not inherit the function.
     unsafe {
@@ -721,14 +1005,14 @@ pub(crate) fn construct_by<F: Fast>(class: &Bound<'_, PyType>) {
 
 /// Calls a class as it is called when nothing shortens that.
 pub(crate) fn construct<'py>(
-    class: &Bound<'py, PyAny>,
+    class: &Bound<'py, PyType>,
     arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (tuple, keywords) = (arguments.tuple(0)?, arguments.keywords()?);
     // SAFETY: rule 3.
     unsafe {
         let Some(call) = ffi::PyType_Type.tp_call else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("classes cannot be called"));
+            return Err(PyTypeError::new_err("classes cannot be called"));
         };
         owned(
             class.py(),

@@ -8,10 +8,29 @@ use crate::twisted::twisted;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-/// A Deferred that has fired with `result`.
-#[pyfunction]
-pub(crate) fn succeed(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Deferred>> {
-    Deferred::made(result)
+/// `succeed(result)`.
+pub(crate) struct Succeed;
+
+impl Fast for Succeed {
+    type Receiver = PyModule;
+
+    #[inline]
+    fn quick<'py>(
+        module: &Bound<'py, PyModule>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let result = arguments.only(intern!(module.py(), "result"))?;
+        Some(Deferred::with_result(Deferred::make_plain(module.py())?, result).into_any())
+    }
+
+    fn call<'py>(
+        module: &Bound<'py, PyModule>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let wrong = || arguments.other_than_one("succeed()", "result");
+        let result = arguments.only(intern!(module.py(), "result")).ok_or_else(wrong)?;
+        Deferred::made(result).map(Bound::into_any)
+    }
 }
 
 fn class_debugs(py: Python<'_>) -> PyResult<bool> {
@@ -36,8 +55,10 @@ fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
 pub(crate) struct Execute;
 
 impl Fast for Execute {
+    type Receiver = PyModule;
+
     fn call<'py>(
-        module: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         arguments
@@ -52,9 +73,10 @@ impl Fast for Execute {
 pub(crate) struct MaybeDeferred;
 
 impl Fast for MaybeDeferred {
-    #[inline]
+    type Receiver = PyModule;
+
     fn call<'py>(
-        module: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = module.py();
@@ -78,6 +100,11 @@ impl Fast for MaybeDeferred {
 
 /// Puts in the functions that take their arguments in place.
 pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    raw::add_function::<Succeed>(
+        module,
+        c"succeed",
+        c"succeed(result)\n--\n\nA Deferred that has fired with `result`.",
+    )?;
     raw::add_function::<Execute>(
         module,
         c"execute",

@@ -4,7 +4,7 @@ use crate::raw::Watch;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 /// Objects of `twisted.internet.defer` and `twisted.python.failure`, looked up once.
 pub(crate) struct Twisted {
@@ -12,6 +12,8 @@ pub(crate) struct Twisted {
     pub(crate) failure_init: Py<PyAny>,
     pub(crate) failure_throw: Py<PyAny>,
     pub(crate) failure_globals: Py<PyDict>,
+    /// The attributes of a failure, in their order; without what each has of its own.
+    pub(crate) failure_attributes: Py<PyDict>,
     pub(crate) failure_watch: Watch,
     pub(crate) debug_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
@@ -59,12 +61,23 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         Ok(name(wanted)?.cast_into::<PyType>()?.unbind())
     };
     let failure = name("Failure")?.cast_into::<PyType>()?;
+    let attributes = PyDict::new(py);
+    for (name, value) in [
+        ("count", None),
+        ("captureVars", Some(false)),
+        ("type", None),
+        ("value", None),
+        ("tb", None),
+    ] {
+        attributes.set_item(PyString::intern(py, name), value)?;
+    }
     let types = py.import("types")?;
     let bound = Twisted {
         failure_init: failure.getattr("__init__")?.unbind(),
         failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
         failure_globals: py.import("twisted.python.failure")?.dict().unbind(),
         failure: failure.unbind(),
+        failure_attributes: attributes.unbind(),
         failure_watch: Watch::new(),
         debug_info: name("DebugInfo")?.unbind(),
         already_called: class("AlreadyCalledError")?,

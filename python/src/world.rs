@@ -41,11 +41,7 @@ pub(crate) enum Pair {
 }
 
 /// One link of a chain.
-#[derive(Default)]
 pub(crate) enum Link {
-    /// What is left in the queue where a link was taken out.
-    #[default]
-    Gone,
     Callback(Py<PyAny>),
     Errback(Py<PyAny>),
     Both(Py<PyAny>),
@@ -80,7 +76,6 @@ impl Link {
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
-            Self::Gone => Self::Gone,
             Self::Over => Self::Over,
             Self::Callback(function) => Self::Callback(function.clone_ref(py)),
             Self::Errback(function) => Self::Errback(function.clone_ref(py)),
@@ -111,14 +106,10 @@ pub(crate) struct State {
     pub(crate) result: Slot,
     pub(crate) canceller: Slot,
     pub(crate) chained_to: Slot,
+    /// Twisted's `DebugInfo`, once somebody asked for it. Before that, the failure that is to be reported,
+    /// or `None` where one was.
     pub(crate) debug_info: Slot,
     pub(crate) links: Queue<Link, 3>,
-}
-
-impl Default for Queue<Link, 3> {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl State {
@@ -133,29 +124,69 @@ impl State {
     /// Nothing is to be reported when the deferred goes away.
     #[inline]
     pub(crate) fn forget_failure(&self, py: Python<'_>) {
-        if self.debug_info.is_set()
-            && let Some(info) = self.debug_info.get(py)
-            && let Err(error) = info.setattr(intern!(py, "failResult"), py.None())
-        {
-            error.write_unraisable(py, Some(&info));
+        if self.debug_info.is_set() {
+            self.forget_noted(py);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_noted(&self, py: Python<'_>) {
+        match self.debug_info.get(py) {
+            Some(noted) if noted.is_none() || failure::is_failure(&noted) => {
+                self.debug_info.set(Some(py.None().into_bound(py)));
+            }
+            Some(info) => {
+                if let Err(error) = info.setattr(intern!(py, "failResult"), py.None()) {
+                    error.write_unraisable(py, Some(&info));
+                }
+            }
+            None => {}
         }
     }
 
     /// A failure that is left is reported when the deferred goes away.
-    fn note_failure(&self, failure: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.debug_information(failure.py())?.setattr(intern!(failure.py(), "failResult"), failure)
+    #[inline(never)]
+    fn note_failure(&self, failure: Bound<'_, PyAny>) {
+        let py = failure.py();
+        match self.debug_info.get(py) {
+            Some(info) if !info.is_none() && !failure::is_failure(&info) => {
+                if let Err(error) = info.setattr(intern!(py, "failResult"), failure) {
+                    error.write_unraisable(py, Some(&info));
+                }
+            }
+            _ => self.debug_info.set(Some(failure)),
+        }
     }
 
     /// Twisted's `DebugInfo` of this deferred; made when there is none.
     pub(crate) fn debug_information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(info) = self.debug_info.get(py)
-            && !info.is_none()
-        {
-            return Ok(info);
+        let noted = self.debug_info.get(py).filter(|noted| !noted.is_none());
+        if let Some(info) = noted.as_ref().filter(|noted| !failure::is_failure(noted)) {
+            return Ok(info.clone());
         }
         let info = twisted(py)?.debug_info.bind(py).call0()?;
+        if let Some(failure) = noted {
+            info.setattr(intern!(py, "failResult"), failure)?;
+        }
         self.debug_info.set(Some(info.clone()));
         Ok(info)
+    }
+
+    /// Has a failure that was left be reported now, as Twisted's `DebugInfo` does when it goes away.
+    #[inline]
+    pub(crate) fn report_failure(&self) {
+        if self.debug_info.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind)) {
+            Python::attach(|py| raw::between_errors(py, || self.report_noted(py)));
+        }
+    }
+
+    #[cold]
+    fn report_noted(&self, py: Python<'_>) {
+        let made = self.debug_information(py);
+        self.debug_info.set(None);
+        if let Err(error) = made {
+            error.write_unraisable(py, None);
+        }
     }
 }
 
@@ -169,30 +200,46 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 }
 
 /// The result after a link: a failure when the call raised.
+#[inline]
 fn settle<'py>(
     deferred: &Bound<'py, Deferred>,
     called: Called<'py>,
     function: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
-    let place = &state(deferred).result;
-    let result = match called {
-        Ok(result) => result,
-        Err(raised) => {
-            place.set(Some(failed_raised(deferred, raised)));
-            return Step::Ran;
+    match called {
+        Ok(result) if as_deferred(&result).is_none() => {
+            state(deferred).result.set(Some(result));
+            Step::Ran
         }
-    };
-    if as_deferred(&result).is_none() {
-        place.set(Some(result));
-        return Step::Ran;
+        Ok(inner) => settle_inner(deferred, inner, function),
+        Err(raised) => settle_raised(deferred, raised),
     }
-    if result.is(deferred)
+}
+
+#[cold]
+#[inline(never)]
+fn settle_raised<'py>(
+    deferred: &Bound<'py, Deferred>,
+    raised: Raised<'py>,
+) -> Step<Bound<'py, Deferred>> {
+    state(deferred).result.set(Some(failed_raised(deferred, raised)));
+    Step::Ran
+}
+
+#[inline(never)]
+fn settle_inner<'py>(
+    deferred: &Bound<'py, Deferred>,
+    inner: Bound<'py, PyAny>,
+    function: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let place = &state(deferred).result;
+    if inner.is(deferred)
         && let Err(error) = warn_of_itself(deferred.py(), function)
     {
         place.set(Some(failed(deferred, error)));
         return Step::Ran;
     }
-    place.set(Some(result));
+    place.set(Some(inner));
     Step::Returned
 }
 
@@ -215,23 +262,58 @@ fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResul
     Ok(())
 }
 
-/// Runs a link that is a single function.
-#[inline]
-fn run_one<'py>(
-    deferred: &Bound<'py, Deferred>,
-    function: Py<PyAny>,
-    result: &Bound<'py, PyAny>,
-) -> Step<Bound<'py, Deferred>> {
-    let function = function.into_bound(deferred.py());
-    settle(deferred, raw::call_one(&function, result), &function)
-}
-
 fn run_call<'py>(
     deferred: &Bound<'py, Deferred>,
     call: &Call,
     result: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
     settle(deferred, call.call(result), call.function.bind(deferred.py()))
+}
+
+/// Runs a link that is more than a single function.
+#[inline(never)]
+fn run_other<'py>(
+    handle: &Bound<'py, Deferred>,
+    link: Link,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let py = handle.py();
+    let its = state(handle);
+    match link {
+        Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
+        Link::Pair(pair) => match (&*pair, failure::is_failure(result)) {
+            (Pair::Callback(call) | Pair::Either(call, _), false)
+            | (Pair::Errback(call) | Pair::Either(_, call), true)
+            | (Pair::Both(call), _) => run_call(handle, call, result),
+            (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
+        },
+        Link::Waiter(outer) => {
+            let outer = outer.into_bound(py);
+            state(&outer).result.set(its.hand_over(py));
+            Step::Resumed(outer)
+        }
+        Link::Fire(target) => pass_on(handle, &target.into_bound(py), result),
+        Link::Over => {
+            its.result.set(Some(py.None().into_bound(py)));
+            Step::Ran
+        }
+        Link::Return(other) => {
+            its.result.set(Some(other.into_bound(py).into_any()));
+            Step::Returned
+        }
+        Link::Resume(driver) => Driver::resume(&driver.into_bound(py), handle, result),
+        Link::Member(list, index) => DeferredList::got(&list.into_bound(py), handle, index, result)
+            .unwrap_or_else(|error| {
+                its.result.set(Some(failed(handle, error)));
+                Step::Ran
+            }),
+        Link::Cancel(driver) => {
+            let driver = driver.into_bound(py);
+            let told =
+                Driver::cancelled(&driver, result).map_err(|error| Raised::from_error(py, error));
+            settle(handle, told, driver.as_any())
+        }
+    }
 }
 
 /// Fires `target` with the result of `source`, for `chainDeferred`.
@@ -326,57 +408,17 @@ impl<'py> World for PyWorld<'py> {
         }
         let Some(link) = its.links.pop() else { return Step::Empty };
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        match link {
-            Link::Gone => Step::Ran,
-            Link::Over => {
-                its.result.set(Some(py.None().into_bound(py)));
-                Step::Ran
-            }
-            Link::Callback(function) => {
-                if failure::is_failure(&result) {
-                    Step::Ran
-                } else {
-                    run_one(handle, function, &result)
-                }
-            }
-            Link::Errback(function) => {
-                if failure::is_failure(&result) {
-                    run_one(handle, function, &result)
-                } else {
-                    Step::Ran
-                }
-            }
-            Link::Both(function) => run_one(handle, function, &result),
-            Link::Pair(pair) => match (&*pair, failure::is_failure(&result)) {
-                (Pair::Callback(call), false)
-                | (Pair::Errback(call), true)
-                | (Pair::Both(call), _) => run_call(handle, call, &result),
-                (Pair::Either(call, _), false) | (Pair::Either(_, call), true) => {
-                    run_call(handle, call, &result)
-                }
-                (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
-            },
-            Link::Waiter(outer) => {
-                let outer = outer.into_bound(py);
-                state(&outer).result.set(its.hand_over(py));
-                Step::Resumed(outer)
-            }
-            Link::Fire(target) => pass_on(handle, target.bind(py), &result),
-            Link::Return(other) => {
-                its.result.set(Some(other.into_bound(py).into_any()));
-                Step::Returned
-            }
-            Link::Resume(driver) => Driver::resume(driver.bind(py), handle, &result),
-            Link::Member(list, index) => DeferredList::got(list.bind(py), handle, index, &result)
-                .unwrap_or_else(|error| {
-                    its.result.set(Some(failed(handle, error)));
-                    Step::Ran
-                }),
-            Link::Cancel(driver) => {
-                let told = Driver::cancelled(driver.bind(py), &result)
-                    .map_err(|error| Raised::from_error(py, error));
-                settle(handle, told, driver.bind(py).as_any())
-            }
+        let (function, wanted) = match link {
+            Link::Callback(function) => (function, !failure::is_failure(&result)),
+            Link::Errback(function) => (function, failure::is_failure(&result)),
+            Link::Both(function) => (function, true),
+            other => return run_other(handle, other, &result),
+        };
+        let function = function.into_bound(py);
+        if wanted {
+            settle(handle, raw::call_one(&function, &result), &function)
+        } else {
+            Step::Ran
         }
     }
 
@@ -392,12 +434,10 @@ impl<'py> World for PyWorld<'py> {
         if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
             && let Some(result) = its.result.get(py).filter(failure::is_failure)
         {
-            if let Err(error) = its.note_failure(&result) {
-                error.write_unraisable(py, Some(handle.as_any()));
-            }
-            return;
+            its.note_failure(result);
+        } else {
+            its.forget_failure(py);
         }
-        its.forget_failure(py);
     }
 
     fn waiting_on(handle: &Self::Handle) -> Option<Self::Handle> {
@@ -466,7 +506,7 @@ impl<'py> World for PyWorld<'py> {
     fn fire_cancelled(handle: &Self::Handle) {
         let py = handle.py();
         let fired = twisted(py).and_then(|names| {
-            let failure = failure::from_value(&names.cancelled.bind(py).call0()?)?;
+            let failure = failure::from_value(&raw::exception(names.cancelled.bind(py))?)?;
             Deferred::fire_with(handle, failure, intern!(py, "errback"))
         });
         if let Err(error) = fired {

@@ -71,6 +71,57 @@ class Lists(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
 
+class Unhandled(SynchronousTestCase):
+    def test_inACycleItIsReportedWithItsTraceback(self):
+        deferred = Deferred()
+
+        def boom(result):
+            # The frame that the traceback holds holds the Deferred.
+            return deferred.result / 0
+
+        deferred.addCallback(boom)
+        deferred.callback(1)
+        gone = weakref.ref(deferred)
+        del deferred, boom
+        gc.collect()
+        self.assertIsNone(gone())
+        [failure] = self.flushLoggedErrors(ZeroDivisionError)
+        self.assertIn("deferred.result / 0", failure.getTraceback())
+
+    def test_itIsReportedWhileAnotherErrorIsOnItsWay(self):
+        def leaves():
+            defer.fail(ValueError())
+            deferred = defer.fail(KeyError())
+            raise IndexError(str(deferred.called))
+
+        self.assertRaises(IndexError, leaves)
+        gc.collect()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_ofASubclassToo(self):
+        class Own(Deferred):
+            pass
+
+        defer._DEFERRED_SUBCLASSES.remove(Own)
+        own = Own()
+        own.errback(ValueError())
+        del own
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_debugInfoTells(self):
+        deferred = Deferred()
+        self.assertIsNone(deferred._debugInfo)
+        deferred.errback(ValueError())
+        info = deferred._debugInfo
+        self.assertIs(info.failResult, deferred.result)
+        self.assertIs(info, deferred._debugInfo)
+        deferred.addErrback(lambda failure: None)
+        self.assertIsNone(info.failResult)
+        self.assertIs(info, deferred._debugInfo)
+        self.assertIsNone(defer.fail(KeyError()).addErrback(lambda failure: None)._debugInfo.failResult)
+
+
 class Cancellers(SynchronousTestCase):
     def test_oneThatRaisesIsReportedAndTheDeferredEnds(self):
         def canceller(_):
