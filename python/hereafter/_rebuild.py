@@ -14,6 +14,22 @@ from typing import Any, Callable
 
 from hereafter import _hereafter
 
+#: Classes and functions that are ours, by the names that Twisted has for them.
+_NATIVE = (
+    "_ConcurrencyPrimitive",
+    "_parseDeferredListResult",
+    "DeferredList",
+    "DeferredLock",
+    "DeferredQueue",
+    "DeferredSemaphore",
+    "ensureDeferred",
+    "execute",
+    "fail",
+    "gatherResults",
+    "maybeDeferred",
+    "succeed",
+)
+
 #: Methods that stay Twisted's own.
 _KEPT = ("addTimeout", "asFuture", "fromFuture", "callbacks")
 
@@ -73,14 +89,13 @@ def rebuild(names: dict[str, Any]) -> None:
     """
     old = names["Deferred"]
     new = _hereafter.Deferred
-    names["_parseDeferredListResult"] = _hereafter._parseDeferredListResult
+    for name in _NATIVE:
+        names[name] = getattr(_hereafter, name)
     _hereafter._bind(names, _check_return_value)
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
-    for name in ("DeferredList", "gatherResults", "succeed", "fail", "execute", "maybeDeferred", "ensureDeferred"):
-        names[name] = getattr(_hereafter, name)
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)
     names["_cancellableInlineCallbacks"] = _hereafter._run_generator

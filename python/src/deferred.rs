@@ -272,6 +272,7 @@ impl Deferred {
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
+                Link::Turn(turn) => bury(turn.into_any()),
                 other => drop(other),
             }
         }
@@ -326,7 +327,7 @@ impl Deferred {
     }
 
     #[inline]
-    fn is_plain_class(py: Python<'_>) -> bool {
+    pub(crate) fn is_plain_class(py: Python<'_>) -> bool {
         let class = Self::type_object_raw(py);
         WATCH.is_plain(class, || is_unchanged(py.get_type::<Self>().as_any()))
     }
@@ -717,6 +718,7 @@ impl Deferred {
                     (bare(driver.as_any()), bare(driver.as_any()))
                 }
                 Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
+                Link::Turn(turn) => (bare(turn.as_any()), bare(turn.as_any())),
             };
             pairs.push(pair);
         }
@@ -801,6 +803,7 @@ impl Deferred {
             Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
+            Link::Turn(turn) => visit.call(turn),
         })
     }
 

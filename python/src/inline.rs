@@ -410,7 +410,7 @@ fn run<'py>(
 
 /// The result of a deferred that can be taken just so.
 #[inline]
-fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
+pub(crate) fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
     let its = state(deferred);
     let chain = &its.chain;
     if !chain.is_fired()

@@ -3,14 +3,20 @@
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
+//! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
+//! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
+mod attributes;
 mod deferred;
 mod failure;
 mod inline;
 mod list;
+mod locks;
+mod methods;
+mod queue;
 mod raw;
 mod ready;
 mod trail;
@@ -29,6 +35,11 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<list::DeferredList>()?;
     py.get_type::<list::DeferredList>().setattr("__name__", "DeferredList")?;
     deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
+    module.add_class::<locks::Primitive>()?;
+    module.add_class::<locks::DeferredLock>()?;
+    module.add_class::<locks::DeferredSemaphore>()?;
+    locks::complete(py)?;
+    module.add_class::<queue::DeferredQueue>()?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;

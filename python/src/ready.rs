@@ -28,8 +28,45 @@ pub(crate) fn fail<'py>(
     Deferred::made_failed(failure::from_argument(py, result, || class_debugs(py))?)
 }
 
-fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
-    Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?)
+/// What a call came to, for those who take a Deferred, a coroutine, a value and an exception alike.
+pub(crate) enum Outcome<'py> {
+    /// A value, or a failure.
+    Result(Bound<'py, PyAny>),
+    Deferred(Bound<'py, Deferred>),
+}
+
+impl<'py> Outcome<'py> {
+    #[inline]
+    pub(crate) fn of(py: Python<'py>, called: PyResult<Bound<'py, PyAny>>) -> Self {
+        called.and_then(|result| Self::of_value(py, result)).unwrap_or_else(|error| {
+            let failure = class_debugs(py).and_then(|debug| failure::from_error(py, error, debug));
+            // An error of making the failure is all there is to tell then.
+            Self::Result(
+                failure.unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any()),
+            )
+        })
+    }
+
+    #[inline]
+    fn of_value(py: Python<'py>, result: Bound<'py, PyAny>) -> PyResult<Self> {
+        if result.get_type().is(&twisted(py)?.coroutine) {
+            return Driver::begin(&result).map(Self::Deferred);
+        }
+        Ok(match as_deferred(&result) {
+            Some(deferred) => Self::Deferred(deferred.clone()),
+            None => Self::Result(result),
+        })
+    }
+
+    /// The Deferred, or one that has fired.
+    #[inline]
+    pub(crate) fn into_deferred(self) -> PyResult<Bound<'py, Deferred>> {
+        match self {
+            Self::Deferred(deferred) => Ok(deferred),
+            Self::Result(result) if failure::is_failure(&result) => Deferred::made_failed(result),
+            Self::Result(result) => Deferred::made(result),
+        }
+    }
 }
 
 /// `execute(callable, *args, **kwargs)`.
@@ -40,10 +77,13 @@ impl Fast for Execute {
         module: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        arguments
-            .call_first()
+        let py = module.py();
+        let called = arguments.call_first();
+        called
             .and_then(Deferred::made)
-            .or_else(|error| failed(module.py(), error))
+            .or_else(|error| {
+                Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?)
+            })
             .map(Bound::into_any)
     }
 }
@@ -58,21 +98,7 @@ impl Fast for MaybeDeferred {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = module.py();
-        let result = match arguments.call_first() {
-            Ok(result) => result,
-            Err(error) => return failed(py, error).map(Bound::into_any),
-        };
-        if as_deferred(&result).is_some() {
-            return Ok(result);
-        }
-        let made = if failure::is_failure(&result) {
-            Deferred::made_failed(result)
-        } else if result.get_type().is(&twisted(py)?.coroutine) {
-            Driver::begin(&result)
-        } else {
-            Deferred::made(result)
-        };
-        made.map(Bound::into_any)
+        Outcome::of(py, arguments.call_first()).into_deferred().map(Bound::into_any)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
+use crate::locks::Turn;
 use crate::raw::{self, Called, Queue, Raised, Slot};
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
@@ -64,6 +65,8 @@ pub(crate) enum Link {
     Cancel(Py<Driver>),
     /// The list that this one is a member of, and its place there.
     Member(Py<DeferredList>, u32),
+    /// The caller who waits for a lock, or has it until there is a result.
+    Turn(Py<Turn>),
 }
 
 impl Call {
@@ -99,6 +102,7 @@ impl Link {
             Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
+            Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
         }
     }
 }
@@ -169,7 +173,7 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 }
 
 /// The result after a link: a failure when the call raised.
-fn settle<'py>(
+pub(crate) fn settle<'py>(
     deferred: &Bound<'py, Deferred>,
     called: Called<'py>,
     function: &Bound<'py, PyAny>,
@@ -372,6 +376,7 @@ impl<'py> World for PyWorld<'py> {
                     its.result.set(Some(failed(handle, error)));
                     Step::Ran
                 }),
+            Link::Turn(turn) => Turn::step(turn.bind(py), handle, &result),
             Link::Cancel(driver) => {
                 let told = Driver::cancelled(driver.bind(py), &result)
                     .map_err(|error| Raised::from_error(py, error));
