@@ -31,7 +31,7 @@ _NATIVE = (
 )
 
 #: Methods that stay Twisted's own.
-_KEPT = ("addTimeout", "asFuture", "fromFuture", "callbacks")
+_KEPT = ("asFuture", "fromFuture", "callbacks")
 
 
 def _check_return_value(trace: TracebackType | None) -> None:

@@ -3,6 +3,7 @@
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
+use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -530,6 +531,20 @@ impl Deferred {
         Ok(slf.clone())
     }
 
+    /// Cancels this Deferred after `timeout` seconds by `clock`, if it has no result by then.
+    ///
+    /// What has been added before counts, what is added later does not. The result is a `TimeoutError`
+    /// then, or what `onTimeoutCancel` returns when it is called with the result and `timeout`.
+    #[pyo3(signature = (timeout, clock, onTimeoutCancel = None))]
+    fn addTimeout<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Bound<'py, PyAny>,
+        clock: &Bound<'py, PyAny>,
+        onTimeoutCancel: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Timeout::add(slf, timeout, clock, onTimeoutCancel)
+    }
+
     /// Has the Deferred `d` fire with this one's result, which is then `None` here.
     fn chainDeferred<'py>(
         slf: &Bound<'py, Self>,
@@ -719,6 +734,14 @@ impl Deferred {
                 }
                 Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
                 Link::Turn(turn) => (bare(turn.as_any()), bare(turn.as_any())),
+                Link::Timeout(timeout) => {
+                    let both = |name| -> PyResult<_> {
+                        let method = timeout.bind(py).getattr(name)?.unbind();
+                        Ok((bare(&method), bare(&method)))
+                    };
+                    pairs.push(both("convertCancelled")?);
+                    both("cancelTimeout")?
+                }
             };
             pairs.push(pair);
         }
@@ -804,6 +827,7 @@ impl Deferred {
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
             Link::Turn(turn) => visit.call(turn),
+            Link::Timeout(timeout) => visit.call(timeout),
         })
     }
 

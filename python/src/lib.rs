@@ -6,6 +6,7 @@
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
 //! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
+//! * `timeout.rs`: `addTimeout`;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
@@ -19,6 +20,7 @@ mod methods;
 mod queue;
 mod raw;
 mod ready;
+mod timeout;
 mod trail;
 mod twisted;
 mod world;

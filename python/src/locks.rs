@@ -522,6 +522,7 @@ impl Turn {
 
     /// Calls the function, or gives what it returned already.
     fn call<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        raw::room_on_the_stack()?;
         let py = slf.py();
         let its = Self::its(slf);
         its.called.set(true);

@@ -6,6 +6,7 @@ use crate::inline::Driver;
 use crate::list::DeferredList;
 use crate::locks::Turn;
 use crate::raw::{self, Called, Queue, Raised, Slot};
+use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
 use pyo3::intern;
@@ -67,6 +68,8 @@ pub(crate) enum Link {
     Member(Py<DeferredList>, u32),
     /// The caller who waits for a lock, or has it until there is a result.
     Turn(Py<Turn>),
+    /// The timeout that ends here.
+    Timeout(Py<Timeout>),
 }
 
 impl Call {
@@ -103,6 +106,7 @@ impl Link {
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
             Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
+            Self::Timeout(timeout) => Self::Timeout(timeout.clone_ref(py)),
         }
     }
 }
@@ -377,6 +381,7 @@ impl<'py> World for PyWorld<'py> {
                     Step::Ran
                 }),
             Link::Turn(turn) => Turn::step(turn.bind(py), handle, &result),
+            Link::Timeout(timeout) => Timeout::step(timeout.bind(py), handle, &result),
             Link::Cancel(driver) => {
                 let told = Driver::cancelled(driver.bind(py), &result)
                     .map_err(|error| Raised::from_error(py, error));
