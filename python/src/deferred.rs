@@ -181,25 +181,23 @@ impl Fast for Fire {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    // What the interpreter says of an object names its class, and without this the class's module too.
-    class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     LAYOUT.learn(&probe);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
         &class,
         c"addCallback",
-        c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
+        c"addCallback($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
         &class,
         c"addErrback",
-        c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
+        c"addErrback($self, errback, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
         &class,
         c"addBoth",
-        c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
+        c"addBoth($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
         &class,
@@ -493,13 +491,14 @@ fn call_of(
 #[pymethods]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl Deferred {
+    /// Whether it is noted where Deferreds are made and who fires them; may be set on one of them too.
     #[classattr]
     fn debug() -> bool {
         false
     }
 
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(signature = (*_arguments, **_keywords), text_signature = "(canceller=None)")]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         Self::bare()
     }
@@ -510,7 +509,10 @@ impl Deferred {
     }
 
     /// Adds a callback and an errback; either gets what it is to be given beside the result.
-    #[pyo3(signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None))]
+    #[pyo3(
+        signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None),
+        text_signature = "($self, callback, errback=None, callbackArgs=(), callbackKeywords={}, errbackArgs=(), errbackKeywords={})"
+    )]
     fn addCallbacks<'py>(
         slf: &Bound<'py, Self>,
         callback: Bound<'py, PyAny>,
@@ -596,6 +598,7 @@ impl Deferred {
         hereafter_engine::run::<PyWorld<'py>>(slf);
     }
 
+    /// Whether it has fired.
     #[getter]
     fn called(slf: &Bound<'_, Self>) -> bool {
         state(slf).chain.is_fired()
@@ -607,6 +610,7 @@ impl Deferred {
         chain.overwrite(called, chain.paused(), chain.swallows());
     }
 
+    /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
     fn paused(slf: &Bound<'_, Self>) -> u32 {
         state(slf).chain.paused()
@@ -618,6 +622,7 @@ impl Deferred {
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }
 
+    /// What the last callback returned; while this waits, the Deferred that it waits for. Absent until it has fired.
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         state(slf)

@@ -459,7 +459,8 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
 
 /// Runs the generator or coroutine.
 #[pyfunction]
-pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
+#[pyo3(name = "_cancellableInlineCallbacks", text_signature = "(gen)")]
+pub(crate) fn run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
     Driver::begin(generator)
 }
 
