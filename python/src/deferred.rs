@@ -3,6 +3,7 @@
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Attached, Fast, Finalized, Known, Layout, Slot, Watch};
+use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -218,8 +219,6 @@ impl Fast for Fire {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    // What the interpreter says of an object names its class, and without this the class's module too.
-    class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     Layout::learn(&probe);
     raw::finalize::<Deferred>(py);
@@ -227,17 +226,17 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     raw::add_method::<Add<CALLBACK>>(
         py,
         c"addCallback",
-        c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
+        c"addCallback($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
         py,
         c"addErrback",
-        c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
+        c"addErrback($self, errback, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
         py,
         c"addBoth",
-        c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
+        c"addBoth($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
         py,
@@ -353,6 +352,7 @@ impl Deferred {
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
+                Link::Turn(turn) => bury(turn.into_any()),
                 other => drop(other),
             }
         }
@@ -430,7 +430,7 @@ impl Deferred {
     }
 
     #[inline]
-    fn is_plain_class(py: Python<'_>) -> bool {
+    pub(crate) fn is_plain_class(py: Python<'_>) -> bool {
         plainness(py, Self::type_object_raw(py)) & PLAIN != 0
     }
 
@@ -602,13 +602,14 @@ fn call_of(
 #[pymethods]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl Deferred {
+    /// Whether it is noted where Deferreds are made and who fires them; may be set on one of them too.
     #[classattr]
     fn debug() -> bool {
         false
     }
 
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(signature = (*_arguments, **_keywords), text_signature = "(canceller=None)")]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         Self::bare()
     }
@@ -619,7 +620,10 @@ impl Deferred {
     }
 
     /// Adds a callback and an errback; either gets what it is to be given beside the result.
-    #[pyo3(signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None))]
+    #[pyo3(
+        signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None),
+        text_signature = "($self, callback, errback=None, callbackArgs=(), callbackKeywords={}, errbackArgs=(), errbackKeywords={})"
+    )]
     fn addCallbacks<'py>(
         slf: &Bound<'py, Self>,
         callback: Bound<'py, PyAny>,
@@ -638,6 +642,20 @@ impl Deferred {
         };
         Self::push(slf, Link::Pair(Box::new(pair)));
         Ok(slf.clone())
+    }
+
+    /// Cancels this Deferred after `timeout` seconds by `clock`, if it has no result by then.
+    ///
+    /// What has been added before counts, what is added later does not. The result is a `TimeoutError`
+    /// then, or what `onTimeoutCancel` returns when it is called with the result and `timeout`.
+    #[pyo3(signature = (timeout, clock, onTimeoutCancel = None))]
+    fn addTimeout<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Bound<'py, PyAny>,
+        clock: &Bound<'py, PyAny>,
+        onTimeoutCancel: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Timeout::add(slf, timeout, clock, onTimeoutCancel)
     }
 
     /// Has the Deferred `d` fire with this one's result, which is then `None` here.
@@ -691,6 +709,7 @@ impl Deferred {
         hereafter_engine::run::<PyWorld<'py>>(slf);
     }
 
+    /// Whether it has fired.
     #[getter]
     fn called(slf: &Bound<'_, Self>) -> bool {
         state(slf).chain.is_fired()
@@ -702,6 +721,7 @@ impl Deferred {
         chain.overwrite(called, chain.paused(), chain.swallows());
     }
 
+    /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
     fn paused(slf: &Bound<'_, Self>) -> u32 {
         state(slf).chain.paused()
@@ -713,6 +733,7 @@ impl Deferred {
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }
 
+    /// What the last callback returned; while this waits, the Deferred that it waits for. Absent until it has fired.
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         state(slf)
@@ -830,6 +851,15 @@ impl Deferred {
                     (bare(driver.as_any()), bare(driver.as_any()))
                 }
                 Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
+                Link::Turn(turn) => (bare(turn.as_any()), bare(turn.as_any())),
+                Link::Timeout(timeout) => {
+                    let both = |name| -> PyResult<_> {
+                        let method = timeout.bind(py).getattr(name)?.unbind();
+                        Ok((bare(&method), bare(&method)))
+                    };
+                    pairs.push(both("convertCancelled")?);
+                    both("cancelTimeout")?
+                }
             };
             pairs.push(pair);
         }
@@ -914,6 +944,8 @@ impl Deferred {
             Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
+            Link::Turn(turn) => visit.call(turn),
+            Link::Timeout(timeout) => visit.call(timeout),
         })
     }
 

@@ -441,7 +441,7 @@ fn run<'py>(
 
 /// The result of a deferred that can be taken just so.
 #[inline]
-fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
+pub(crate) fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
     let its = state(deferred);
     let chain = &its.chain;
     if !chain.is_fired()
@@ -488,7 +488,7 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
     }
 }
 
-/// `_run_generator(generator)`: runs the generator or coroutine.
+/// `_cancellableInlineCallbacks(gen)`: runs the generator or coroutine.
 pub(crate) struct RunGenerator;
 
 impl Fast for RunGenerator {
@@ -498,8 +498,8 @@ impl Fast for RunGenerator {
         module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let wrong = || arguments.other_than_one("_run_generator()", "generator");
-        let generator = arguments.only(intern!(module.py(), "generator")).ok_or_else(wrong)?;
+        let wrong = || arguments.other_than_one("_cancellableInlineCallbacks()", "gen");
+        let generator = arguments.only(intern!(module.py(), "gen")).ok_or_else(wrong)?;
         Driver::begin(&generator).map(Bound::into_any)
     }
 }
@@ -558,8 +558,8 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Layout::learn(&Bound::new(module.py(), Driver::bare())?);
     raw::add_function::<RunGenerator>(
         module,
-        c"_run_generator",
-        c"_run_generator(generator)\n--\n\nRuns the generator or coroutine.",
+        c"_cancellableInlineCallbacks",
+        c"_cancellableInlineCallbacks(gen)\n--\n\nRuns the generator or coroutine.",
     )?;
     raw::add_function::<RunFunction>(
         module,

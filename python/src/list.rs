@@ -154,7 +154,10 @@ impl DeferredList {
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl DeferredList {
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(
+        signature = (*_arguments, **_keywords),
+        text_signature = "(deferredList, fireOnOneCallback=False, fireOnOneErrback=False, consumeErrors=False)"
+    )]
     fn new(
         _arguments: &Bound<'_, PyTuple>,
         _keywords: Option<&Bound<'_, PyDict>>,
@@ -218,6 +221,7 @@ impl DeferredList {
         Ok(())
     }
 
+    /// What has come so far: `(success, result)` of each member, or None.
     #[getter]
     fn resultList<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
         Self::its(slf).results.get(slf.py())
@@ -238,6 +242,7 @@ impl DeferredList {
         Self::its(slf).members.set(Some(members));
     }
 
+    /// Whether the first member that succeeds fires the list.
     #[getter]
     fn fireOnOneCallback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_callback.get()
@@ -248,6 +253,7 @@ impl DeferredList {
         Self::its(slf).on_callback.set(on);
     }
 
+    /// Whether the first member that fails fires the list.
     #[getter]
     fn fireOnOneErrback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_errback.get()
@@ -258,6 +264,7 @@ impl DeferredList {
         Self::its(slf).on_errback.set(on);
     }
 
+    /// Whether the members' failures become None there.
     #[getter]
     fn consumeErrors(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).consume_errors.get()
@@ -268,6 +275,7 @@ impl DeferredList {
         Self::its(slf).consume_errors.set(on);
     }
 
+    /// How many members have a result.
     #[getter]
     fn finishedCount(slf: &Bound<'_, Self>) -> usize {
         Self::its(slf).finished.get()
@@ -292,7 +300,7 @@ impl DeferredList {
 
 /// The values of a list of `(success, value)`, all of which succeeded.
 #[pyfunction]
-#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /))]
+#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /), text_signature = "(resultList, fireOnOneErrback=False, /)")]
 pub(crate) fn parse_results<'py>(
     results: &Bound<'py, PyAny>,
     _fire_on_one_errback: bool,

@@ -20,6 +20,9 @@ pub(crate) struct Twisted {
     pub(crate) cancelled: Py<PyType>,
     pub(crate) cancelled_inline: Py<PyType>,
     pub(crate) first_error: Py<PyType>,
+    pub(crate) cancelled_to_timed_out: Py<PyAny>,
+    pub(crate) queue_overflow: Py<PyType>,
+    pub(crate) queue_underflow: Py<PyType>,
     pub(crate) parse_results: Py<PyAny>,
     pub(crate) not_a_coroutine: Py<PyType>,
     pub(crate) returned_value: Py<PyType>,
@@ -84,6 +87,9 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         cancelled: class("CancelledError")?,
         cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
         first_error: class("FirstError")?,
+        cancelled_to_timed_out: name("_cancelledToTimedOutError")?.unbind(),
+        queue_overflow: class("QueueOverflow")?,
+        queue_underflow: class("QueueUnderflow")?,
         parse_results: names
             .get_item("_parseDeferredListResult")?
             .map_or_else(|| py.None(), Bound::unbind),

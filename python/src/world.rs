@@ -4,7 +4,9 @@ use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
+use crate::locks::Turn;
 use crate::raw::{self, Called, Queue, Raised, Slot};
+use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
 use pyo3::intern;
@@ -60,6 +62,10 @@ pub(crate) enum Link {
     Cancel(Py<Driver>),
     /// The list that this one is a member of, and its place there.
     Member(Py<DeferredList>, u32),
+    /// The caller who waits for a lock, or has it until there is a result.
+    Turn(Py<Turn>),
+    /// The timeout that ends here.
+    Timeout(Py<Timeout>),
 }
 
 impl Call {
@@ -94,6 +100,8 @@ impl Link {
             Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
+            Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
+            Self::Timeout(timeout) => Self::Timeout(timeout.clone_ref(py)),
         }
     }
 }
@@ -201,7 +209,7 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 
 /// The result after a link: a failure when the call raised.
 #[inline]
-fn settle<'py>(
+pub(crate) fn settle<'py>(
     deferred: &Bound<'py, Deferred>,
     called: Called<'py>,
     function: &Bound<'py, PyAny>,
@@ -307,6 +315,8 @@ fn run_other<'py>(
                 its.result.set(Some(failed(handle, error)));
                 Step::Ran
             }),
+        Link::Turn(turn) => Turn::step(&turn.into_bound(py), handle, result),
+        Link::Timeout(timeout) => Timeout::step(&timeout.into_bound(py), handle, result),
         Link::Cancel(driver) => {
             let driver = driver.into_bound(py);
             let told =
