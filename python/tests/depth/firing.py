@@ -1,7 +1,14 @@
 """A result, an error or a cancellation goes through very many at once."""
 
 import cases
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail, inlineCallbacks, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    ensureDeferred,
+    fail,
+    inlineCallbacks,
+    succeed,
+)
 
 MANY = 100_000
 
@@ -146,6 +153,27 @@ def case_cancelThroughWaiters():
     last.cancel()
     assert asked == [innermost]
     assert error_of(last) is CancelledError
+
+
+def case_cancelThroughGenerators():
+    for make in (generator, lambda d: Deferred.fromCoroutine(coroutine(d)), lambda d: waiter(generator(d))):
+        asked = []
+        innermost = last = Deferred(asked.append)
+        for _ in range(MANY):
+            last = make(last)
+        last.cancel()
+        assert asked == [innermost]
+        assert error_of(last) is CancelledError
+
+
+def case_cancelHandledHalfWay():
+    innermost, half = one_after_another(generator)
+    last = half.addErrback(lambda failure: failure.trap(CancelledError) and 0)
+    for _ in range(MANY):
+        last = generator(last)
+    last.cancel()
+    assert innermost.called
+    assert result_of(last) == MANY
 
 
 def case_failuresReadyAtOnce():

@@ -3,7 +3,16 @@
 import sys
 
 import cases
-from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.defer import (
+    Deferred,
+    DeferredList,
+    ensureDeferred,
+    execute,
+    gatherResults,
+    inlineCallbacks,
+    maybeDeferred,
+    succeed,
+)
 from twisted.logger import globalLogBeginner
 
 LIMIT = 1000
@@ -98,6 +107,43 @@ def maybe(deepest):
     return maybeDeferred(nested, 0)
 
 
+def cancellers(deepest):
+    def nested(depth):
+        Deferred(lambda _: nested(deepest.note(depth))).addErrback(lambda _: None).cancel()
+
+    nested(0)
+
+
+def errbacks(deepest):
+    def nested(depth):
+        deferred = Deferred()
+        deferred.addErrback(lambda _: nested(deepest.note(depth)))
+        deferred.errback(ValueError())
+
+    nested(0)
+
+
+def added_late(deepest):
+    def nested(depth):
+        succeed(deepest.note(depth)).addBoth(nested)
+
+    nested(0)
+
+
+def gathered(deepest):
+    def nested(depth):
+        return gatherResults([succeed(deepest.note(depth)).addCallback(nested)], consumeErrors=True)
+
+    return nested(0)
+
+
+def executed(deepest):
+    def nested(depth):
+        return execute(nested, deepest.note(depth))
+
+    return nested(0)
+
+
 def case_generatorsGoAsDeepAsPlainCalls():
     sys.setrecursionlimit(LIMIT)
     plain = plain_depth()
@@ -144,6 +190,21 @@ def case_aHundredThousandIsNoCrash():
     for shape in (generators, generators_after_a_yield, coroutines, ensured_coroutines, generators_yielding_generators):
         deepest = Deepest()
         ends_in_recursion_error(shape(deepest))
+        assert deepest.depth > LIMIT, (shape, deepest.depth)
+
+
+def case_aHundredThousandOfAnythingIsNoCrash():
+    sys.setrecursionlimit(100_000)
+    globalLogBeginner.beginLoggingTo([lambda _: None], discardBuffer=True, redirectStandardIO=False)
+    for shape in (callbacks, maybe, cancellers, errbacks, added_late, gathered, executed):
+        deepest = Deepest()
+        # Where nothing waits for the innermost, nobody may be told of its error.
+        try:
+            ended = shape(deepest)
+        except RecursionError:
+            ended = None
+        if ended is not None:
+            ended.addErrback(lambda _: None)
         assert deepest.depth > LIMIT, (shape, deepest.depth)
 
 

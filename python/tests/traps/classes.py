@@ -37,6 +37,16 @@ def anySignature():
 
     print(Wide(1, 2, 3, key=4, canceller=None, more=5).all)
     attempt(Wide, 1)
+    attempt(Deferred, no=1)
+
+
+@section
+def initCanBeCalledAgain():
+    deferred = Deferred()
+    deferred.addCallback(print)
+    deferred.__init__()
+    print(len(deferred._callbacks))
+    deferred.callback("nothing is called")
 
 
 @section

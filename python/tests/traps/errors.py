@@ -113,12 +113,11 @@ def intoACoroutine():
             return type(error).__name__, str(error)
 
     for kind in KINDS:
-        if kind is StopIteration:
-            continue
         outcome(Deferred.fromCoroutine(catching(fail(kind("thrown")))))
-        waiting = Deferred.fromCoroutine(catching(deferred := Deferred()))
-        deferred.errback(kind("thrown later"))
-        outcome(waiting)
+        if kind is not StopIteration:
+            waiting = Deferred.fromCoroutine(catching(deferred := Deferred()))
+            deferred.errback(kind("thrown later"))
+            outcome(waiting)
 
 
 @section

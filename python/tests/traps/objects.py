@@ -51,8 +51,9 @@ def wherever(thing):
 
     @inlineCallbacks
     def generator():
-        got = yield succeed(thing)
-        return got is thing
+        got = yield thing
+        again = yield succeed(thing)
+        return got is thing and again is thing
 
     async def coroutine():
         return (await succeed(thing)) is thing
@@ -336,6 +337,8 @@ def errbackOfAnything():
 def callbackOfADeferred():
     attempt(Deferred().callback, Deferred())
     attempt(succeed, Deferred())
+    attempt(Deferred().callback)
+    attempt(Deferred().callback, 1, 2)
 
 
 @section
