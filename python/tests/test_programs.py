@@ -94,6 +94,33 @@ def test_aSuiteUnderTrial(tmp_path: Path) -> None:
     assert trial(*OURS, "-m", "twisted.trial", folder, EXPECTED="native") == passed
 
 
+def frames_shown(text: str) -> dict[str, list[str]]:
+    """The functions in the traceback that trial shows of each test."""
+    shown = {}
+    for block in re.split(r"^=+\n", text, flags=re.MULTILINE)[1:]:
+        for test in re.findall(r"^test_failing\.\w+\.(\w+)$", block, flags=re.MULTILINE):
+            shown[test] = re.findall(r"^  File .*, in (\S+)$", block, flags=re.MULTILINE)
+    return shown
+
+
+def test_trialShowsATestsOwnFrames(tmp_path: Path) -> None:
+    run = ("-m", "twisted.trial", f"--temp-directory={tmp_path / 'trial'}", "test_failing")
+    ended = subprocess.run(
+        [sys.executable, *OURS, *run], env=environment(PYTHONPATH=IMPORTS), capture_output=True, text=True, timeout=LIMIT
+    )
+    assert "FAILED (skips=1, failures=8, errors=13)" in ended.stdout
+    shown = frames_shown(ended.stdout)
+    assert shown["test_aFunction"] == ["test_aFunction", "deeper"]
+    assert shown["test_aCallback"] == ["deeper"]
+    assert shown["test_aGenerator"] == ["test_aGenerator", "deeper"]
+    assert shown["test_aGeneratorThatAwaitsAnother"] == ["test_aGeneratorThatAwaitsAnother", "inner", "deeper"]
+    assert shown["test_aCoroutineThatAwaitsAFailure"] == ["test_aCoroutineThatAwaitsAFailure", "deeper"]
+    assert shown["test_aCoroutine"][0] == "test_aCoroutine"
+    assert shown["test_neverRun"] == ["deeper"]
+    # It is reported when it goes, and so in the test that let it go.
+    assert shown["test_whatNobodyHandles"] == ["deeper"]
+
+
 def test_aSuiteUnderPytestTwisted() -> None:
     # Without the options that keep the plugin out of these tests.
     run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", HERE / "suite/test_blocking.py")
