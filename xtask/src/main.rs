@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
-//! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`: the measurements |
+//! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
 //! | [`python`] | the environment for the Python door, and its suites |
 //! | [`site`] | `site`: a web site to try a link checker on |
 //! | [`step`] | what they share: named steps that show what they run |
