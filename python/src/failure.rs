@@ -7,6 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+/// What [`from_parts`] gives a failure.
+pub(crate) const ATTRIBUTES: [&str; 5] = ["count", "captureVars", "type", "value", "tb"];
+
 /// Whether `object` is a failure.
 #[inline]
 pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
@@ -22,7 +25,8 @@ fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     names.failure_watch.is_plain(class.as_type_ptr(), || {
         let same =
             |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
-        same("__init__", &names.failure_init)
+        names.failure_is_known
+            && same("__init__", &names.failure_init)
             && same("throwExceptionIntoGenerator", &names.failure_throw)
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::raw::Watch;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
@@ -13,6 +14,9 @@ pub(crate) struct Twisted {
     pub(crate) failure_throw: Py<PyAny>,
     pub(crate) failure_globals: Py<PyDict>,
     pub(crate) failure_watch: Watch,
+    /// Whether a new failure has the attributes that [`failure`](crate::failure) gives it, and no others; it
+    /// had more up to Twisted 24.7.
+    pub(crate) failure_is_known: bool,
     pub(crate) debug_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
     pub(crate) cancelled: Py<PyType>,
@@ -59,11 +63,13 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         Ok(name(wanted)?.cast_into::<PyType>()?.unbind())
     };
     let failure = name("Failure")?.cast_into::<PyType>()?;
+    let failure_globals = py.import("twisted.python.failure")?.dict();
     let types = py.import("types")?;
     let bound = Twisted {
         failure_init: failure.getattr("__init__")?.unbind(),
         failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
-        failure_globals: py.import("twisted.python.failure")?.dict().unbind(),
+        failure_is_known: is_known(&failure, &failure_globals)?,
+        failure_globals: failure_globals.unbind(),
         failure: failure.unbind(),
         failure_watch: Watch::new(),
         debug_info: name("DebugInfo")?.unbind(),
@@ -88,4 +94,18 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     // A second call finds the same Twisted.
     let _ = TWISTED.set(py, bound);
     Ok(())
+}
+
+/// Whether a failure of this class has just the attributes that we know.
+fn is_known(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let py = failure.py();
+    let count = globals.get_item(intern!(py, "count"))?;
+    let probe = failure.call1((PyRuntimeError::new_err("a probe").into_value(py),))?;
+    // Failures are numbered, and this one is nobody's.
+    globals.set_item(intern!(py, "count"), count)?;
+    let attributes = probe.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+    Ok(attributes.len() == crate::failure::ATTRIBUTES.len()
+        && crate::failure::ATTRIBUTES
+            .iter()
+            .all(|name| attributes.contains(*name).unwrap_or(false)))
 }
