@@ -25,8 +25,7 @@ fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     names.failure_watch.is_plain(class.as_type_ptr(), || {
         let same =
             |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
-        names.failure_is_known
-            && same("__init__", &names.failure_init)
+        same("__init__", &names.failure_init)
             && same("throwExceptionIntoGenerator", &names.failure_throw)
     })
 }
@@ -59,7 +58,7 @@ fn from_parts<'py>(
     let py = value.py();
     let names = twisted(py)?;
     let class = names.failure.bind(py);
-    if !is_plain(py, names) || is_failure(value) {
+    if !names.failure_is_lazy || !is_plain(py, names) || is_failure(value) {
         return class.call1((value, value.get_type(), traceback, capture));
     }
     let count = intern!(py, "count");

@@ -14,9 +14,9 @@ pub(crate) struct Twisted {
     pub(crate) failure_throw: Py<PyAny>,
     pub(crate) failure_globals: Py<PyDict>,
     pub(crate) failure_watch: Watch,
-    /// Whether a new failure has the attributes that [`failure`](crate::failure) gives it, and no others; it
-    /// had more up to Twisted 24.7.
-    pub(crate) failure_is_known: bool,
+    /// Whether a failure works out its frames when it is asked for them, and so begins with what
+    /// [`failure`](crate::failure) gives it. Up to Twisted 24.7 it came with them.
+    pub(crate) failure_is_lazy: bool,
     pub(crate) debug_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
     pub(crate) cancelled: Py<PyType>,
@@ -68,7 +68,7 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     let bound = Twisted {
         failure_init: failure.getattr("__init__")?.unbind(),
         failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
-        failure_is_known: is_known(&failure, &failure_globals)?,
+        failure_is_lazy: is_lazy(&failure, &failure_globals)?,
         failure_globals: failure_globals.unbind(),
         failure: failure.unbind(),
         failure_watch: Watch::new(),
@@ -96,8 +96,8 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     Ok(())
 }
 
-/// Whether a failure of this class has just the attributes that we know.
-fn is_known(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
+/// Whether a new failure of this class has just the attributes that we know.
+fn is_lazy(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
     let py = failure.py();
     let count = globals.get_item(intern!(py, "count"))?;
     let probe = failure.call1((PyRuntimeError::new_err("a probe").into_value(py),))?;

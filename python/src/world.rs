@@ -143,7 +143,12 @@ impl State {
 
     /// A failure that is left is reported when the deferred goes away.
     fn note_failure(&self, failure: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.debug_information(failure.py())?.setattr(intern!(failure.py(), "failResult"), failure)
+        let py = failure.py();
+        if !twisted(py)?.failure_is_lazy {
+            // It holds the frames that it came through, and whatever they hold.
+            failure.call_method0(intern!(py, "cleanFailure"))?;
+        }
+        self.debug_information(py)?.setattr(intern!(py, "failResult"), failure)
     }
 
     /// Twisted's `DebugInfo` of this deferred; made when there is none.

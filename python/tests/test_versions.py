@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -59,3 +64,29 @@ class TestAwait:
     def test_itTakesWhatGeneratorsTake(self, arguments):
         with pytest.raises(KeyError):
             Deferred().__await__().throw(*arguments)
+
+
+class TestWithoutTheNativeModule:
+    """A package that this Python cannot use says so, and says what to do."""
+
+    @staticmethod
+    def error(folder: Path, *others: str) -> str:
+        source = Path(__file__).parents[1] / "hereafter"
+        shutil.copytree(source, folder / "hereafter", ignore=shutil.ignore_patterns("_hereafter.*"))
+        for name in others:
+            (folder / "hereafter" / name).touch()
+        # Run where the package lies, as nothing of the environment's own is to be found before it.
+        command = [sys.executable, "-c", "import sys; sys.path.insert(0, ''); import hereafter"]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert result.returncode == 1
+        return result.stderr.splitlines()[-1]
+
+    def test_aCheckoutNamesTheCommandThatBuildsIt(self, tmp_path):
+        error = self.error(tmp_path)
+        assert error.startswith("ImportError: hereafter has no native module for cpython 3.")
+        assert "this is its source" in error
+        assert f"python3.{sys.version_info[1]} -m pip install ./python" in error
+
+    def test_aPackageForAnotherPythonNamesIt(self, tmp_path):
+        error = self.error(tmp_path, "_hereafter.cpython-27-x86_64-linux-gnu.so")
+        assert "built for another Python (_hereafter.cpython-27-x86_64-linux-gnu.so)" in error
