@@ -109,5 +109,9 @@ pub(crate) fn plain_exception<'py>(
     }
     let traceback = failure.getattr(intern!(py, "tb"))?;
     value.setattr(intern!(py, "__traceback__"), traceback)?;
+    if !names.failure_is_lazy {
+        // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
+        value.setattr(intern!(py, "__failure__"), failure)?;
+    }
     Ok(Some(value))
 }
