@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from functools import wraps
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from hereafter import _hereafter
 
@@ -60,6 +60,19 @@ def _check_return_value(trace: TracebackType | None) -> None:
     )
 
 
+def _throw(
+    self: Any, error: Any, value: BaseException | None = None, traceback: TracebackType | None = None
+) -> NoReturn:
+    """
+    Raise what is thrown into an ``await``, from a frame of Python code: Twisted's own leaves one there too,
+    and some count the lines of a traceback.
+    """
+    error = error if value is None else value
+    if traceback is not None:
+        error = (error() if isinstance(error, type) else error).with_traceback(traceback)
+    raise error
+
+
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     run = _hereafter._run_function
 
@@ -104,6 +117,7 @@ def rebuild(names: dict[str, Any]) -> None:
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
+    type(new().__await__()).throw = _throw
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)

@@ -258,6 +258,23 @@ impl<'py> Raised<'py> {
     }
 
     /// Takes what the interpreter has noted.
+    #[cfg(Py_3_12)]
+    fn take(py: Python<'py>) -> Self {
+        // SAFETY: rule 3: what is fetched is owned by us, and is an exception.
+        match unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetRaisedException()) } {
+            Some(value) => {
+                // SAFETY: rule 3.
+                let traceback = unsafe {
+                    Bound::from_owned_ptr_or_opt(py, ffi::PyException_GetTraceback(value.as_ptr()))
+                };
+                Self { value, traceback }
+            }
+            None => Self::nothing(py),
+        }
+    }
+
+    /// Takes what the interpreter has noted.
+    #[cfg(not(Py_3_12))]
     fn take(py: Python<'py>) -> Self {
         let (mut kind, mut value, mut traceback) =
             (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
@@ -274,14 +291,16 @@ impl<'py> Raised<'py> {
                     }
                     Self { value, traceback }
                 }
-                None => Self::from_error(
-                    py,
-                    pyo3::exceptions::PySystemError::new_err(
-                        "a call failed and noted no exception",
-                    ),
-                ),
+                None => Self::nothing(py),
             }
         }
+    }
+
+    /// What is raised for a call that failed without an exception.
+    #[cold]
+    fn nothing(py: Python<'py>) -> Self {
+        let text = "a call failed and noted no exception";
+        Self::from_error(py, pyo3::exceptions::PySystemError::new_err(text))
     }
 }
 
@@ -488,7 +507,9 @@ pub(crate) fn class(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> Bound<'_, P
 fn version(kind: *mut ffi::PyTypeObject) -> u32 {
     // SAFETY: callers pass the types of living objects.
     unsafe {
-        if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 {
+        // Up to 3.11 a change leaves the number as it is, and only takes its flag away. From 3.12 on it
+        // takes the number, and from 3.13 on the flag means nothing any more.
+        if cfg!(Py_3_12) || ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 {
             (*kind).tp_version_tag
         } else {
             0

@@ -2,6 +2,7 @@
 
 use crate::raw::Watch;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -15,6 +16,9 @@ pub(crate) struct Twisted {
     /// The attributes of a failure, in their order; without what each has of its own.
     pub(crate) failure_attributes: Py<PyDict>,
     pub(crate) failure_watch: Watch,
+    /// Whether a failure works out its frames when it is asked for them, and so begins with what
+    /// [`failure`](crate::failure) gives it. Up to Twisted 24.7 it came with them.
+    pub(crate) failure_is_lazy: bool,
     pub(crate) debug_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
     pub(crate) cancelled: Py<PyType>,
@@ -74,11 +78,13 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     ] {
         attributes.set_item(PyString::intern(py, name), value)?;
     }
+    let failure_globals = py.import("twisted.python.failure")?.dict();
     let types = py.import("types")?;
     let bound = Twisted {
         failure_init: failure.getattr("__init__")?.unbind(),
         failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
-        failure_globals: py.import("twisted.python.failure")?.dict().unbind(),
+        failure_is_lazy: is_lazy(&failure, &failure_globals)?,
+        failure_globals: failure_globals.unbind(),
         failure: failure.unbind(),
         failure_attributes: attributes.unbind(),
         failure_watch: Watch::new(),
@@ -107,4 +113,18 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     // A second call finds the same Twisted.
     let _ = TWISTED.set(py, bound);
     Ok(())
+}
+
+/// Whether a new failure of this class has just the attributes that we know.
+fn is_lazy(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let py = failure.py();
+    let count = globals.get_item(intern!(py, "count"))?;
+    let probe = failure.call1((PyRuntimeError::new_err("a probe").into_value(py),))?;
+    // Failures are numbered, and this one is nobody's.
+    globals.set_item(intern!(py, "count"), count)?;
+    let attributes = probe.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+    Ok(attributes.len() == crate::failure::ATTRIBUTES.len()
+        && crate::failure::ATTRIBUTES
+            .iter()
+            .all(|name| attributes.contains(*name).unwrap_or(false)))
 }

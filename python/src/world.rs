@@ -156,6 +156,12 @@ impl State {
     #[inline(never)]
     fn note_failure(&self, failure: Bound<'_, PyAny>) {
         let py = failure.py();
+        if twisted(py).is_ok_and(|names| !names.failure_is_lazy)
+            // It holds the frames that it came through, and whatever they hold.
+            && let Err(error) = failure.call_method0(intern!(py, "cleanFailure"))
+        {
+            error.write_unraisable(py, Some(&failure));
+        }
         match self.debug_info.get(py) {
             Some(info) if !info.is_none() && !failure::is_failure(&info) => {
                 if let Err(error) = info.setattr(intern!(py, "failResult"), failure) {
