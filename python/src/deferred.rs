@@ -716,9 +716,10 @@ impl Deferred {
     }
 
     #[setter]
-    fn set_called(slf: &Bound<'_, Self>, called: bool) {
-        let chain = &state(slf).chain;
+    fn set_called(slf: &Bound<'_, Self>, called: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (chain, called) = (&state(slf).chain, called.is_truthy()?);
         chain.overwrite(called, chain.paused(), chain.swallows());
+        Ok(())
     }
 
     /// How often it is paused; waiting for another Deferred counts as one.

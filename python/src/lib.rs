@@ -35,7 +35,10 @@ fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// The native half of `hereafter.defer`.
-#[pymodule]
+///
+/// Its state is kept for one thread at a time, so where Python can do without the global lock, it is
+/// taken again.
+#[pymodule(gil_used = true)]
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     add_class::<deferred::Deferred>(module)?;

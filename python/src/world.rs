@@ -512,8 +512,17 @@ impl<'py> World for PyWorld<'py> {
             report_canceller(handle, error);
             if !state(handle).chain.is_fired() {
                 Self::fire_cancelled(handle);
+                let its = state(handle);
+                let cancelled = |result: &Bound<'_, PyAny>| -> PyResult<bool> {
+                    let value = result.getattr(intern!(py, "value"))?;
+                    value.is_instance(twisted(py)?.cancelled.bind(py))
+                };
                 // The canceller's own error has been reported for it.
-                state(handle).forget_failure(py);
+                if its.result.get(py).is_some_and(|result| {
+                    failure::is_failure(&result) && cancelled(&result).unwrap_or(false)
+                }) {
+                    its.forget_failure(py);
+                }
             }
         }
         Cancelling::Called

@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::python::Environment;
+use crate::python::{Environment, Python};
 use crate::step::Steps;
 
 /// How long to go on.
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new("cargo xtask bench soak");
-    let environment = Environment::new(&mut steps, &["python/tests/requirements.txt"])?;
+    let environment = Environment::for_tests(&mut steps, &Python::find()?, &[])?;
     environment.install_wheel(&mut steps)?;
     let mut command = environment.python(["-m", "hereafter", "benches/python/soak.py"]);
     command.arg("--deferreds").arg(arguments.deferreds.to_string());
