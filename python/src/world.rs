@@ -513,13 +513,13 @@ impl<'py> World for PyWorld<'py> {
             if !state(handle).chain.is_fired() {
                 Self::fire_cancelled(handle);
                 let its = state(handle);
-                let cancelled = |result: &Bound<'_, PyAny>| -> PyResult<bool> {
+                let is_cancelled = |result: &Bound<'_, PyAny>| -> PyResult<bool> {
                     let value = result.getattr(intern!(py, "value"))?;
                     value.is_instance(twisted(py)?.cancelled.bind(py))
                 };
                 // The canceller's own error has been reported for it.
                 if its.result.get(py).is_some_and(|result| {
-                    failure::is_failure(&result) && cancelled(&result).unwrap_or(false)
+                    failure::is_failure(&result) && is_cancelled(&result).unwrap_or(false)
                 }) {
                     its.forget_failure(py);
                 }
