@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::raw::{Attached, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, fire_next, state};
+use crate::world::{Link, fire_next, pass, state};
 use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAssertionError;
@@ -93,8 +93,9 @@ impl DeferredList {
         let Some(next) = next else {
             if consumed {
                 state(member).result.set(Some(py.None().into_bound(py)));
+                return Ok(Step::Ran);
             }
-            return Ok(Step::Ran);
+            return Ok(pass(result));
         };
         if consumed {
             state(member).links.push_front(Link::Over);

@@ -13,8 +13,8 @@ use crate::inline;
 use crate::methods::Methods;
 use crate::raw::{self, Arguments, Attached, Called, Fast, Raised, Slot};
 use crate::ready::{Outcome, named_first};
-use crate::world::{Link, PyWorld, failed, give, settle, state};
-use hereafter_engine::{Step, World};
+use crate::world::{Link, failed, fire_next, settle, state};
+use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -224,10 +224,7 @@ impl Primitive {
             let Some(next) = as_deferred(&next).filter(|next| Deferred::is_plain(next)) else {
                 return fire(&next, lock.clone()).map(|()| Step::Ran);
             };
-            // The loop may not come back.
-            PyWorld::settled(deferred);
-            let goes_on = give(next, lock.clone())? && state(next).chain.paused() == 0;
-            Ok(if goes_on { Step::Fired(next.clone()) } else { Step::Ran })
+            Ok(fire_next(next, lock.clone())?.map_or(Step::Ran, Step::Called))
         });
         released.unwrap_or_else(|error| {
             state(deferred).result.set(Some(failed(deferred, error)));

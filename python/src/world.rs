@@ -257,6 +257,13 @@ fn settle_inner<'py>(
     Step::Returned
 }
 
+/// A link that has nothing for this result; one that somebody fired with a Deferred waits for that
+/// now, as by Twisted's `passthru`, which returns it.
+#[inline]
+pub(crate) fn pass<'py>(result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+    if as_deferred(result).is_some() { Step::Returned } else { Step::Ran }
+}
+
 /// The failure that a link's exception becomes.
 pub(crate) fn failed<'py>(deferred: &Bound<'py, Deferred>, error: PyErr) -> Bound<'py, PyAny> {
     failed_raised(deferred, Raised::from_error(deferred.py(), error))
@@ -299,7 +306,7 @@ fn run_other<'py>(
             (Pair::Callback(call) | Pair::Either(call, _), false)
             | (Pair::Errback(call) | Pair::Either(_, call), true)
             | (Pair::Both(call), _) => run_call(handle, call, result),
-            (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
+            (Pair::Callback(_), true) | (Pair::Errback(_), false) => pass(result),
         },
         Link::Waiter(outer) => {
             let outer = outer.into_bound(py);
@@ -434,7 +441,7 @@ impl<'py> World for PyWorld<'py> {
         if wanted {
             settle(handle, raw::call_one(&function, &result), &function)
         } else {
-            Step::Ran
+            pass(&result)
         }
     }
 
