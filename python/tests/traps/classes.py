@@ -328,17 +328,4 @@ def reassignedInlineCallbacks():
     print(called)
 
 
-@section
-def reassignedDeferred():
-    class Own(Deferred):
-        pass
-
-    own = defer.Deferred
-    defer.Deferred = Own
-    try:
-        print(type(defer.DeferredLock().acquire()).__name__)
-    finally:
-        defer.Deferred = own
-
-
 tell()
