@@ -2,7 +2,9 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Arguments, Attached, Fast, Finalized, Known, Layout, Slot, Watch};
+use crate::raw::{
+    self, Arguments, Attached, Awaits, Fast, Finalized, Known, Layout, Sent, Slot, Watch,
+};
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Call, Link, Pair, PyWorld, State, state};
@@ -223,6 +225,8 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let probe = Bound::new(py, Deferred::bare())?;
     Layout::learn(&probe);
     raw::finalize::<Deferred>(py);
+    Layout::learn(&Bound::new(py, Deferred::awaiter(&probe))?);
+    raw::await_by::<Deferred>(py);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
         py,
@@ -850,12 +854,12 @@ impl Deferred {
         Ok(format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize))
     }
 
-    fn __iter__(slf: Bound<'_, Self>) -> Awaiter {
-        Awaiter { deferred: slf.unbind() }
+    fn __iter__(slf: &Bound<'_, Self>) -> Awaiter {
+        Self::awaiter(slf)
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> Awaiter {
-        Awaiter { deferred: slf.unbind() }
+    fn __await__(slf: &Bound<'_, Self>) -> Awaiter {
+        Self::awaiter(slf)
     }
 
     /// Runs a coroutine that awaits Deferreds; the Deferred fires with what it returns.
@@ -923,20 +927,58 @@ impl Deferred {
 /// What awaits a Deferred: yields it until it has a result.
 #[pyclass(frozen, module = "twisted.internet.defer")]
 pub(crate) struct Awaiter {
-    deferred: Py<Deferred>,
+    deferred: Attached<Slot<Deferred>>,
+}
+
+static AWAITER: Layout = Layout::new();
+
+impl Known for Awaiter {
+    #[inline]
+    fn layout() -> &'static Layout {
+        &AWAITER
+    }
+
+    #[inline]
+    fn spend(&self) -> bool {
+        self.deferred.in_collector().set(None);
+        true
+    }
+}
+
+impl Awaits for Deferred {
+    type Awaiter = Awaiter;
+
+    #[inline]
+    fn awaiter(slf: &Bound<'_, Self>) -> Awaiter {
+        Awaiter { deferred: Attached::new(Slot::of(slf.clone())) }
+    }
+
+    #[inline]
+    fn go_on<'py>(awaiter: &Bound<'py, Awaiter>) -> Option<Sent<'py>> {
+        let py = awaiter.py();
+        let deferred = awaiter.get().deferred.get(py).get(py)?;
+        let its = state(&deferred);
+        if !its.chain.is_fired() || its.chain.paused() != 0 {
+            return Some(Sent::Yielded(deferred.into_any()));
+        }
+        its.result.get(py).filter(|result| !failure::is_failure(result)).map(Sent::Returned)
+    }
 }
 
 impl Awaiter {
-    fn advance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let deferred = self.deferred.bind(py);
-        let its = state(deferred);
-        if !its.chain.is_fired() || its.chain.paused() != 0 {
-            return Ok(deferred.clone().into_any());
+    fn advance<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match Deferred::go_on(slf) {
+            Some(Sent::Yielded(deferred)) => return Ok(deferred),
+            Some(Sent::Returned(result)) => {
+                return Err(PyErr::from_value(py.get_type::<PyStopIteration>().call1((result,))?));
+            }
+            Some(Sent::Raised(_)) | None => {}
         }
+        let gone = || PyRuntimeError::new_err("what awaited a Deferred was taken apart");
+        let deferred = slf.get().deferred.get(py).get(py).ok_or_else(gone)?;
+        let its = state(&deferred);
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        if !failure::is_failure(&result) {
-            return Err(PyErr::from_value(py.get_type::<PyStopIteration>().call1((result,))?));
-        }
         its.forget_failure(py);
         let raised = match failure::plain_exception(&result)? {
             Some(value) => PyErr::from_value(value),
@@ -962,21 +1004,20 @@ impl Awaiter {
         slf
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.advance(py)
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::advance(slf)
     }
 
     /// Goes on; what is sent does not matter, the Deferred's result counts.
     fn send<'py>(
-        &self,
-        py: Python<'py>,
+        slf: &Bound<'py, Self>,
         _value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.advance(py)
+        Self::advance(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.deferred)
+        self.deferred.in_collector().visit(&visit)
     }
 }
 

@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use pyo3::{Borrowed, PyClass, ffi};
+use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
@@ -50,12 +50,24 @@ impl<T> Attached<T> {
 }
 
 /// A place for an object, or for none.
-#[derive(Default)]
-pub(crate) struct Slot(Cell<Option<Py<PyAny>>>);
+pub(crate) struct Slot<T = PyAny>(Cell<Option<Py<T>>>);
 
-impl Slot {
+impl<T> Default for Slot<T> {
     #[inline]
-    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    fn default() -> Self {
+        Self(Cell::new(None))
+    }
+}
+
+impl<T> Slot<T> {
+    /// The place of this object.
+    #[inline]
+    pub(crate) fn of(object: Bound<'_, T>) -> Self {
+        Self(Cell::new(Some(object.unbind())))
+    }
+
+    #[inline]
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
         // SAFETY: nothing else has a reference into the cell while this one lives.
         unsafe { (*self.0.as_ptr()).as_ref().map(|object| object.bind(py).clone()) }
     }
@@ -79,14 +91,14 @@ impl Slot {
 
     /// Puts another object in place; the former is dropped when the place is in order again.
     #[inline]
-    pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
+    pub(crate) fn set(&self, object: Option<Bound<'_, T>>) {
         if let Some(former) = self.0.replace(object.map(Bound::unbind)) {
             release(former);
         }
     }
 
     #[inline]
-    pub(crate) fn take(&self) -> Option<Py<PyAny>> {
+    pub(crate) fn take(&self) -> Option<Py<T>> {
         self.0.take()
     }
 
@@ -96,7 +108,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl<T> Drop for Slot<T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(object) = self.take() {
@@ -385,6 +397,75 @@ pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>
         (ffi::PySendResult::PYGEN_RETURN, Ok(returned)) => Sent::Returned(returned),
         (_, Err(error)) => Sent::Raised(error),
         (_, Ok(_)) => Sent::Raised(PyErr::fetch(py)),
+    }
+}
+
+/// A class whose objects can be awaited.
+pub(crate) trait Awaits: PyClass {
+    /// What `__await__` gives, and a coroutine sends to until it returns.
+    type Awaiter: Known;
+
+    fn awaiter(slf: &Bound<'_, Self>) -> Self::Awaiter;
+
+    /// Goes on if that raises nothing; it must do no more than [`Fast::quick`] may.
+    fn go_on<'py>(awaiter: &Bound<'py, Self::Awaiter>) -> Option<Sent<'py>>;
+}
+
+/// Puts in the short ways of awaiting, for which `PyO3` has no names.
+///
+/// What awaits must raise in `__next__` where it does not go on by itself.
+/// To be told that a wait is over by a returned value takes a tenth of what it takes by an exception.
+pub(crate) fn await_by<T: Awaits>(py: Python<'_>) {
+    unsafe extern "C" fn begin<T: Awaits>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+        // SAFETY: the interpreter awaits objects of this class, or of one that derives from it, from an
+        // attached thread.
+        unsafe {
+            let py = Python::assume_attached();
+            let object = Borrowed::from_ptr(py, object).cast_unchecked::<T>();
+            match Layout::make(py, T::awaiter(&object)) {
+                Some(awaiter) => awaiter.into_ptr(),
+                None => ffi::PyErr_NoMemory(),
+            }
+        }
+    }
+    unsafe extern "C" fn go_on<T: Awaits>(
+        awaiter: *mut ffi::PyObject,
+        _sent: *mut ffi::PyObject,
+        result: *mut *mut ffi::PyObject,
+    ) -> ffi::PySendResult {
+        // SAFETY: as above; nothing derives from an awaiter's class. Where to put the result is lent to us.
+        unsafe {
+            let py = Python::assume_attached();
+            let own = Borrowed::from_ptr(py, awaiter).cast_unchecked::<T::Awaiter>();
+            let (how, object) = match T::go_on(&own) {
+                Some(Sent::Yielded(object)) => (ffi::PySendResult::PYGEN_NEXT, object.into_ptr()),
+                Some(Sent::Returned(object)) => {
+                    (ffi::PySendResult::PYGEN_RETURN, object.into_ptr())
+                }
+                Some(Sent::Raised(_)) | None => {
+                    let object = (*ffi::Py_TYPE(awaiter))
+                        .tp_iternext
+                        .map_or(std::ptr::null_mut(), |next| next(awaiter));
+                    if object.is_null() {
+                        (ffi::PySendResult::PYGEN_ERROR, object)
+                    } else {
+                        (ffi::PySendResult::PYGEN_NEXT, object)
+                    }
+                }
+            };
+            result.write(object);
+            how
+        }
+    }
+    if T::Awaiter::layout().0.get().is_none() {
+        return;
+    }
+    // SAFETY: the classes are alive, and the interpreter has room for these in each class made at run time.
+    unsafe {
+        let slots = (*T::type_object_raw(py)).tp_as_async;
+        (*slots).am_await = Some(begin::<T>);
+        let slots = (*T::Awaiter::type_object_raw(py)).tp_as_async;
+        (*slots).am_send = Some(go_on::<T>);
     }
 }
 
