@@ -816,6 +816,7 @@ impl Deferred {
         let Ok(()) = copied;
         for link in &links {
             let pair = match link {
+                Link::Over => continue,
                 Link::Callback(function) => (bare(function), bare(&names.failthru)),
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
@@ -904,6 +905,7 @@ impl Deferred {
             visit.call(&call.keywords)
         };
         state.links.each(|link| match link {
+            Link::Over => Ok(()),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }

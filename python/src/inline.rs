@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
 use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Sent, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, PyWorld, failed, give, state};
+use crate::world::{Link, PyWorld, failed, fire_next, give, state};
 use hereafter_engine::Step;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -224,8 +224,7 @@ impl Driver {
         let ended = Self::step_on(slf, result.clone()).and_then(|ended| {
             let Some((target, result)) = ended else { return Ok(None) };
             if Deferred::is_plain(&target) {
-                let fired = give(&target, result)?;
-                return Ok((fired && state(&target).chain.paused() == 0).then_some(target));
+                return fire_next(&target, result);
             }
             let name = if failure::is_failure(&result) {
                 intern!(py, "errback")
@@ -236,10 +235,13 @@ impl Driver {
             Ok(None)
         });
         match ended {
-            Ok(next) => {
+            Ok(None) => {
                 place.set(Some(none()));
-                state(source).forget_failure(py);
-                next.map_or(Step::Ran, Step::Fired)
+                Step::Ran
+            }
+            Ok(Some(next)) => {
+                state(source).links.push_front(Link::Over);
+                Step::Called(next)
             }
             Err(error) => {
                 place.set(Some(failed(source, error)));

@@ -4,8 +4,8 @@ use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::raw::{Attached, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, PyWorld, give, state};
-use hereafter_engine::{Step, World};
+use crate::world::{Link, fire_next, state};
+use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -76,25 +76,30 @@ impl DeferredList {
     ) -> PyResult<Step<Bound<'py, Deferred>>> {
         let py = slf.py();
         let succeeded = !failure::is_failure(result);
-        let fired = Self::note(slf, index as usize, succeeded, result)?;
-        if !succeeded && Self::its(slf).consume_errors.get() {
-            state(member).result.set(Some(py.None().into_bound(py)));
-        }
-        let Some(fired) = fired else { return Ok(Step::Ran) };
-        let list = slf.as_super();
-        if !Deferred::is_plain(list) {
-            let name = if failure::is_failure(&fired) {
-                intern!(py, "errback")
-            } else {
-                intern!(py, "callback")
-            };
-            list.call_method1(name, (fired,))?;
+        let consumed = !succeeded && Self::its(slf).consume_errors.get();
+        let next = match Self::note(slf, index as usize, succeeded, result)? {
+            None => None,
+            Some(fired) if Deferred::is_plain(slf.as_super()) => fire_next(slf.as_super(), fired)?,
+            Some(fired) => {
+                let name = if failure::is_failure(&fired) {
+                    intern!(py, "errback")
+                } else {
+                    intern!(py, "callback")
+                };
+                slf.call_method1(name, (fired,))?;
+                None
+            }
+        };
+        let Some(next) = next else {
+            if consumed {
+                state(member).result.set(Some(py.None().into_bound(py)));
+            }
             return Ok(Step::Ran);
+        };
+        if consumed {
+            state(member).links.push_front(Link::Over);
         }
-        // The loop goes on with the list, and may not come back to the member.
-        PyWorld::settled(member);
-        let goes_on = give(list, fired)? && state(list).chain.paused() == 0;
-        Ok(if goes_on { Step::Fired(list.clone()) } else { Step::Ran })
+        Ok(Step::Called(next))
     }
 
     fn watch<'py>(

@@ -203,11 +203,17 @@ impl<T, const N: usize> Queue<T, N> {
 
     /// Puts an item before all others.
     pub(crate) fn push_front(&self, item: T) {
+        if let Some(before) = self.head.get().checked_sub(1) {
+            // SAFETY: rule 2; what lies there has been taken out.
+            unsafe { (&mut (*self.place.get()))[before as usize].write(item) };
+            self.head.set(before);
+            return;
+        }
         let all = self.take();
-        self.more(|more| {
-            more.push_back(item);
-            more.extend(all);
-        });
+        self.push(item);
+        for item in all {
+            self.push(item);
+        }
     }
 
     /// Takes all items out.

@@ -52,6 +52,8 @@ pub(crate) enum Link {
     Fire(Py<Deferred>),
     /// The generator that awaits this one.
     Resume(Py<Driver>),
+    /// The end of a link that fired another deferred: nothing is left of the result here.
+    Over,
     /// Has this one wait on another, as a callback that returns it.
     Return(Py<Deferred>),
     /// Tells a cancelled generator.
@@ -74,6 +76,7 @@ impl Link {
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
+            Self::Over => Self::Over,
             Self::Callback(function) => Self::Callback(function.clone_ref(py)),
             Self::Errback(function) => Self::Errback(function.clone_ref(py)),
             Self::Both(function) => Self::Both(function.clone_ref(py)),
@@ -290,6 +293,10 @@ fn run_other<'py>(
             Step::Resumed(outer)
         }
         Link::Fire(target) => pass_on(handle, &target.into_bound(py), result),
+        Link::Over => {
+            its.result.set(Some(py.None().into_bound(py)));
+            Step::Ran
+        }
         Link::Return(other) => {
             its.result.set(Some(other.into_bound(py).into_any()));
             Step::Returned
@@ -325,14 +332,14 @@ fn pass_on<'py>(
             .and_then(|method| raw::call_one(&method, result));
         return settle(source, called, target.as_any());
     }
-    match give(target, result.clone()) {
-        Ok(fired) => {
-            state(source).hand_over(py);
-            if fired && state(target).chain.paused() == 0 {
-                Step::Fired(target.clone())
-            } else {
-                Step::Ran
-            }
+    match fire_next(target, result.clone()) {
+        Ok(None) => {
+            state(source).result.set(Some(py.None().into_bound(py)));
+            Step::Ran
+        }
+        Ok(Some(next)) => {
+            state(source).links.push_front(Link::Over);
+            Step::Called(next)
         }
         Err(error) => {
             state(source).result.set(Some(failed(source, error)));
@@ -356,6 +363,23 @@ pub(crate) fn give<'py>(
         Claim::Swallowed => Ok(false),
         Claim::Taken => Err(Deferred::already_called(target)),
     }
+}
+
+/// Fires a deferred by a link of another; gives it back if it has links for the loop to go on with.
+pub(crate) fn fire_next<'py>(
+    target: &Bound<'py, Deferred>,
+    result: Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, Deferred>>> {
+    if !give(target, result)? || state(target).chain.paused() != 0 {
+        return Ok(None);
+    }
+    if PyWorld::is_drained(target) {
+        // The whole of its run.
+        state(target).chained_to.set(None);
+        PyWorld::settled(target);
+        return Ok(None);
+    }
+    Ok(Some(target.clone()))
 }
 
 impl<'py> World for PyWorld<'py> {

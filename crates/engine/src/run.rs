@@ -89,8 +89,13 @@ pub fn run<W: World>(handle: &W::Handle) {
     if W::chain(handle).is_running() {
         return;
     }
-    if let Next::Chain(next) = advance::<W>(handle) {
-        follow::<W>(handle, next);
+    match advance::<W>(handle) {
+        Next::Back | Next::Stop => {}
+        Next::Chain(next) => {
+            let kept = (!W::is_drained(handle)).then(|| handle.clone());
+            follow::<W>(kept, next);
+        }
+        Next::Called(next) => follow::<W>(Some(handle.clone()), next),
     }
 }
 
@@ -126,41 +131,67 @@ enum Next<H> {
     Stop,
     /// This chain got a result.
     Chain(H),
+    /// This one too, by a link that waits for it: the chain left is held.
+    Called(H),
 }
 
 /// The part of [`run`] that a deferred needs only when another gets its result by it.
+///
+/// What it keeps are the chains to come back to: those that have links left, and those that are
+/// held by a link of theirs which fired the next, and are marked as running.
 #[cold]
 #[inline(never)]
-fn follow<W: World>(first: &W::Handle, second: W::Handle) {
-    let mut unfinished: Vec<W::Handle> = Vec::new();
-    if !W::is_drained(first) {
-        unfinished.push(first.clone());
-    }
+fn follow<W: World>(first: Option<W::Handle>, second: W::Handle) {
+    let mut unfinished: Vec<W::Handle> = Vec::from_iter(first);
     let mut current = second;
+    let mut next = advance::<W>(&current);
     loop {
-        match advance::<W>(&current) {
-            Next::Chain(next) => {
-                let previous = core::mem::replace(&mut current, next);
+        let last = match next {
+            Next::Chain(other) => {
+                let previous = core::mem::replace(&mut current, other);
                 if !W::is_drained(&previous) {
                     unfinished.push(previous);
                 }
+                next = advance::<W>(&current);
+                continue;
             }
-            Next::Back => match unfinished.pop() {
-                Some(previous) => current = previous,
-                None => return,
+            Next::Called(other) => {
+                unfinished.push(core::mem::replace(&mut current, other));
+                next = advance::<W>(&current);
+                continue;
+            }
+            Next::Back => unfinished.pop(),
+            // It ends what the last call set off, and that call's own chain goes on.
+            Next::Stop => loop {
+                match unfinished.pop() {
+                    Some(waiting) if !W::chain(&waiting).is_running() => {}
+                    held => break held,
+                }
             },
-            Next::Stop => return,
-        }
+        };
+        let Some(previous) = last else { return };
+        current = previous;
+        // A held chain is in the middle of a run, which no pause ends.
+        next = if W::chain(&current).is_running() {
+            run_links::<W>(&current)
+        } else {
+            advance::<W>(&current)
+        };
     }
 }
 
 /// Runs the links of one chain until it has no more, has to wait, or hands its result on.
 #[inline]
 fn advance<W: World>(handle: &W::Handle) -> Next<W::Handle> {
-    let chain = W::chain(handle);
-    if chain.paused() != 0 {
+    if W::chain(handle).paused() != 0 {
         return Next::Stop;
     }
+    run_links::<W>(handle)
+}
+
+#[inline]
+fn run_links<W: World>(handle: &W::Handle) -> Next<W::Handle> {
+    let chain = W::chain(handle);
     chain.set_running(true);
     let next = loop {
         match W::step(handle) {
@@ -175,6 +206,7 @@ fn advance<W: World>(handle: &W::Handle) -> Next<W::Handle> {
                 break Next::Chain(next);
             }
             Step::Fired(next) => break Next::Chain(next),
+            Step::Called(next) => return Next::Called(next),
             Step::Empty => {
                 chain.set_running(false);
                 W::settled(handle);

@@ -18,6 +18,9 @@ pub enum Step<H> {
     /// The loop comes back to the chain that gave it only if that has links left, so what is to
     /// become of that chain's own result must be settled by then.
     Fired(H),
+    /// The same, by a link that is to go on as if it had fired that chain by a call: until that one
+    /// has got as far as it can, this chain counts as running, and then the loop comes back to it.
+    Called(H),
 }
 
 /// What [`World::call_canceller`] found to call.
