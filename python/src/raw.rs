@@ -15,7 +15,7 @@
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
@@ -358,30 +358,114 @@ pub(crate) fn call_one<'py>(
     called(function.py(), result)
 }
 
-/// Calls `function` with `first`, and then what is in `more` and `keywords`.
-pub(crate) fn call_more<'py>(
-    function: &Bound<'py, PyAny>,
-    first: &Bound<'py, PyAny>,
-    more: Option<&Bound<'py, PyTuple>>,
-    keywords: Option<&Bound<'py, PyDict>>,
-) -> Called<'py> {
-    room_on_the_stack().map_err(|error| Raised::from_error(function.py(), error))?;
-    let mut room: SmallVec<[*mut ffi::PyObject; 8]> = SmallVec::new();
-    room.push(std::ptr::null_mut());
-    room.push(first.as_ptr());
-    if let Some(more) = more {
-        room.extend(more.iter_borrowed().map(pyo3::Borrowed::as_ptr));
+/// A callable, and what it is given beside the result, laid out as the interpreter wants it for a call.
+pub(crate) struct Call {
+    pub(crate) function: Py<PyAny>,
+    /// The names of those that have one, which come last.
+    names: Option<Py<PyTuple>>,
+    /// A place that what is called may use, the place of the result, and what is given beside it.
+    room: SmallVec<[Option<Py<PyAny>>; 4]>,
+}
+
+impl Call {
+    /// How many places come before what is given beside the result.
+    const BEFORE: usize = 2;
+
+    fn with(
+        function: Py<PyAny>,
+        names: Option<Py<PyTuple>>,
+        given: impl Iterator<Item = Py<PyAny>>,
+    ) -> Self {
+        let mut room = SmallVec::from_buf_and_len([const { None }; 4], Self::BEFORE);
+        room.extend(given.map(Some));
+        Self { function, names, room }
     }
-    // SAFETY: as in `call_one`; the tuple outlives the call, and cannot change.
-    let result = unsafe {
-        ffi::PyObject_VectorcallDict(
-            function.as_ptr(),
-            room.as_mut_ptr().add(1),
-            (room.len() - 1) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
-            keywords.map_or(std::ptr::null_mut(), Bound::as_ptr),
+
+    /// A call of the first of these with all others beside the result.
+    pub(crate) fn of_first(arguments: &Arguments<'_, '_>) -> Self {
+        let all = arguments.len() + arguments.named();
+        Self::with(
+            arguments.get(0).unbind(),
+            arguments.names().map(Bound::unbind),
+            (1..all).map(|index| arguments.get(index).unbind()),
         )
-    };
-    called(function.py(), result)
+    }
+
+    pub(crate) fn new(
+        function: Bound<'_, PyAny>,
+        arguments: Vec<Bound<'_, PyAny>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let arguments = arguments.into_iter().map(Bound::unbind);
+        let Some(keywords) = keywords.filter(|keywords| !keywords.is_empty()) else {
+            return Ok(Self::with(function.unbind(), None, arguments));
+        };
+        let names = keywords.keys().to_tuple();
+        if names.iter_borrowed().any(|name| !name.is_instance_of::<PyString>()) {
+            return Err(PyTypeError::new_err("keywords must be strings"));
+        }
+        let given = arguments.chain(keywords.values().into_iter().map(Bound::unbind));
+        Ok(Self::with(function.unbind(), Some(names.unbind()), given))
+    }
+
+    /// Calls it with the result first.
+    pub(crate) fn call<'py>(&mut self, result: &Bound<'py, PyAny>) -> Called<'py> {
+        let py = result.py();
+        room_on_the_stack().map_err(|error| Raised::from_error(py, error))?;
+        self.room[Self::BEFORE - 1] = Some(result.clone().unbind());
+        let names = self.names.as_ref().map(|names| names.bind(py));
+        let count = self.room.len() - 1 - names.map_or(0, PyTupleMethods::len);
+        // SAFETY: as in `call_one`. A `Py` is a pointer to an object, and where there is none it is null; nobody
+        // else has the room, and what is called leaves it as it was.
+        let called = unsafe {
+            ffi::PyObject_Vectorcall(
+                self.function.as_ptr(),
+                self.room.as_mut_ptr().add(1).cast(),
+                count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+                names.map_or(std::ptr::null_mut(), Bound::as_ptr),
+            )
+        };
+        self::called(py, called)
+    }
+
+    fn given<'a, 'py>(&'a self, py: Python<'py>) -> impl Iterator<Item = Bound<'py, PyAny>> + 'a
+    where
+        'py: 'a,
+    {
+        self.room[Self::BEFORE..].iter().flatten().map(move |given| given.bind(py).clone())
+    }
+
+    /// What is given beside the result without a name.
+    pub(crate) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let named = self.names.as_ref().map_or(0, |names| names.bind(py).len());
+        let given: Vec<_> = self.given(py).collect();
+        PyTuple::new(py, &given[..given.len() - named])
+    }
+
+    /// What is given by name.
+    pub(crate) fn keywords<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let keywords = PyDict::new(py);
+        if let Some(names) = self.names.as_ref().map(|names| names.bind(py)) {
+            let given: Vec<_> = self.given(py).collect();
+            let values = &given[given.len() - names.len()..];
+            for (name, value) in names.iter().zip(values) {
+                keywords.set_item(name, value)?;
+            }
+        }
+        Ok(keywords)
+    }
+
+    /// The same call once more; runs no code of anybody else's.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        let names = self.names.as_ref().map(|names| names.clone_ref(py));
+        Self::with(self.function.clone_ref(py), names, self.given(py).map(Bound::unbind))
+    }
+
+    pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.names)?;
+        self.room.iter().flatten().try_for_each(|object| visit.call(object))
+    }
 }
 
 /// What a generator or coroutine did when it was sent something.
@@ -859,6 +943,15 @@ impl<'py> Arguments<'_, 'py> {
         unsafe { Bound::from_borrowed_ptr(self.py, *self.first.add(index)) }
     }
 
+    /// The names of those with names, if there are any.
+    pub(crate) fn names(&self) -> Option<Bound<'py, PyTuple>> {
+        // SAFETY: the interpreter gives a tuple, or null.
+        unsafe {
+            let names = Bound::from_borrowed_ptr_or_opt(self.py, self.names)?;
+            Some(names.cast_into_unchecked()).filter(|_| self.named() > 0)
+        }
+    }
+
     /// The name of one of those with names.
     fn name(&self, index: usize) -> Bound<'py, PyAny> {
         assert!(index < self.named());
@@ -872,16 +965,13 @@ impl<'py> Arguments<'_, 'py> {
     }
 
     /// Whether the only name is this one, which is interned.
-    pub(crate) fn is_only_name(&self, name: &Bound<'py, pyo3::types::PyString>) -> bool {
+    pub(crate) fn is_only_name(&self, name: &Bound<'py, PyString>) -> bool {
         self.named() == 1 && self.name(0).is(name)
     }
 
     /// The one argument, without a name or with this one; none if they are more or others.
     #[inline]
-    pub(crate) fn only(
-        &self,
-        name: &Bound<'py, pyo3::types::PyString>,
-    ) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn only(&self, name: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
         let given = match self.count {
             1 => self.named() == 0,
             0 => self.is_only_name(name),
