@@ -2,11 +2,13 @@
 
 use crate::failure;
 use crate::inline::Driver;
-use crate::raw::{self, Arguments, Attached, Fast, Finalized, Known, Layout, Slot, Watch};
+use crate::raw::{
+    self, Arguments, Attached, Awaits, Call, Fast, Finalized, Known, Layout, Sent, Slot, Watch,
+};
 use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
-use crate::world::{Call, Link, Pair, PyWorld, State, state};
+use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Claim, Graveyard, World};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration, PyTypeError};
@@ -127,13 +129,43 @@ const ERRBACK: u8 = 1;
 const BOTH: u8 = 2;
 
 impl<const KIND: u8> Add<KIND> {
+    /// The link, if the function is the first of the arguments.
     #[inline]
-    fn link(function: Py<PyAny>) -> Link {
-        match KIND {
-            CALLBACK => Link::Callback(function),
-            ERRBACK => Link::Errback(function),
-            _ => Link::Both(function),
+    fn link(arguments: &Arguments<'_, '_>) -> Option<Link> {
+        if arguments.len() == 1 && arguments.named() == 0 {
+            let function = arguments.get(0).unbind();
+            return Some(match KIND {
+                CALLBACK => Link::Callback(function),
+                ERRBACK => Link::Errback(function),
+                _ => Link::Both(function),
+            });
         }
+        (arguments.len() > 0).then(|| Self::pair(Call::of_first(arguments)))
+    }
+
+    fn pair(call: Call) -> Link {
+        Link::Pair(Box::new(match KIND {
+            CALLBACK => Pair::Callback(call),
+            ERRBACK => Pair::Errback(call),
+            _ => Pair::Both(call),
+        }))
+    }
+
+    /// The link, if the function is given by its name.
+    #[cold]
+    fn link_by_name(arguments: &Arguments<'_, '_>) -> PyResult<Link> {
+        let (method, name) =
+            [("addCallback", "callback"), ("addErrback", "errback"), ("addBoth", "callback")]
+                [usize::from(KIND)];
+        let missing = || {
+            PyTypeError::new_err(format!(
+                "Deferred.{method}() missing 1 required positional argument: '{name}'"
+            ))
+        };
+        let keywords = arguments.keywords()?.ok_or_else(missing)?;
+        let function = keywords.get_item(name)?.ok_or_else(missing)?;
+        keywords.del_item(name)?;
+        Call::new(function, Vec::new(), Some(&keywords)).map(Self::pair)
     }
 }
 
@@ -146,53 +178,18 @@ impl<const KIND: u8> Fast for Add<KIND> {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let its = state(deferred);
-        if arguments.len() == 1 && arguments.named() == 0 && !its.chain.is_fired() {
-            its.links.push(Self::link(arguments.get(0).unbind()));
-            return Some(deferred.clone().into_any());
+        if its.chain.is_fired() {
+            return None;
         }
-        None
+        its.links.push(Self::link(arguments)?);
+        Some(deferred.clone().into_any())
     }
 
     fn call<'py>(
         deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let link = if arguments.len() == 1 && arguments.named() == 0 {
-            Self::link(arguments.get(0).unbind())
-        } else {
-            let mut keywords = arguments.keywords()?;
-            let (function, rest) = if arguments.len() == 0 {
-                let name = if KIND == ERRBACK { "errback" } else { "callback" };
-                let function = keywords
-                    .as_ref()
-                    .map(|keywords| keywords.get_item(name))
-                    .transpose()?
-                    .flatten();
-                if let (Some(keywords), true) = (&keywords, function.is_some()) {
-                    keywords.del_item(name)?;
-                }
-                let missing = || {
-                    let method = ["addCallback", "addErrback", "addBoth"][usize::from(KIND)];
-                    PyTypeError::new_err(format!(
-                        "Deferred.{method}() missing 1 required positional argument: '{name}'"
-                    ))
-                };
-                (function.ok_or_else(missing)?, None)
-            } else {
-                (arguments.get(0), (arguments.len() > 1).then(|| arguments.tuple(1)).transpose()?)
-            };
-            keywords = keywords.filter(|keywords| !keywords.is_empty());
-            let call = Call {
-                function: function.unbind(),
-                arguments: rest.map(Bound::unbind),
-                keywords: keywords.map(Bound::unbind),
-            };
-            Link::Pair(Box::new(match KIND {
-                CALLBACK => Pair::Callback(call),
-                ERRBACK => Pair::Errback(call),
-                _ => Pair::Both(call),
-            }))
-        };
+        let link = Self::link(arguments).map_or_else(|| Self::link_by_name(arguments), Ok)?;
         Deferred::push(deferred, link);
         Ok(deferred.clone().into_any())
     }
@@ -222,6 +219,8 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let probe = Bound::new(py, Deferred::bare())?;
     Layout::learn(&probe);
     raw::finalize::<Deferred>(py);
+    Layout::learn(&Bound::new(py, Deferred::awaiter(&probe))?);
+    raw::await_by::<Deferred>(py);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
         py,
@@ -573,30 +572,15 @@ fn call_of(
     arguments: Option<Bound<'_, PyAny>>,
     keywords: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Call> {
-    let arguments = arguments
-        .map(|arguments| match arguments.cast_into::<PyTuple>() {
-            Ok(tuple) => Ok(tuple),
-            Err(other) => other
-                .into_inner()
-                .try_iter()?
-                .collect::<PyResult<Vec<_>>>()
-                .and_then(|all| PyTuple::new(function.py(), all)),
-        })
-        .transpose()?
-        .filter(|arguments| !arguments.is_empty());
-    let keywords = keywords
-        .map(|keywords| {
-            let copy = PyDict::new(keywords.py());
-            copy.update(keywords.cast::<pyo3::types::PyMapping>()?)?;
-            PyResult::Ok(copy)
-        })
-        .transpose()?
-        .filter(|keywords| !keywords.is_empty());
-    Ok(Call {
-        function: function.unbind(),
-        arguments: arguments.map(Bound::unbind),
-        keywords: keywords.map(Bound::unbind),
-    })
+    let mut copy = None;
+    if let Some(keywords) = keywords {
+        copy.insert(PyDict::new(function.py())).update(keywords.cast()?)?;
+    }
+    let arguments = match arguments {
+        Some(arguments) => arguments.try_iter()?.collect::<PyResult<_>>()?,
+        None => Vec::new(),
+    };
+    Call::new(function, arguments, copy.as_ref())
 }
 
 #[pymethods]
@@ -633,6 +617,18 @@ impl Deferred {
         errbackArgs: Option<Bound<'py, PyAny>>,
         errbackKeywords: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
+        if [&callbackArgs, &callbackKeywords, &errbackArgs, &errbackKeywords]
+            .iter()
+            .all(|given| given.is_none())
+        {
+            let callback = callback.unbind();
+            let link = match errback {
+                None => Link::Callback(callback),
+                Some(errback) => Link::Pair(Box::new(Pair::Each(callback, errback.unbind()))),
+            };
+            Self::push(slf, link);
+            return Ok(slf.clone());
+        }
         let callback = call_of(callback, callbackArgs, callbackKeywords)?;
         let pair = match errback {
             None => Pair::Callback(callback),
@@ -811,15 +807,8 @@ impl Deferred {
             let (arguments, keywords) = nothing();
             (function.clone_ref(py), arguments, keywords)
         };
-        let whole = |call: &Call| {
-            let (arguments, keywords) = nothing();
-            let arguments =
-                call.arguments.as_ref().map_or(arguments, |given| given.bind(py).clone());
-            (
-                call.function.clone_ref(py),
-                arguments,
-                call.keywords.as_ref().map_or(keywords, |given| given.bind(py).clone()),
-            )
+        let whole = |call: &Call| -> PyResult<_> {
+            Ok((call.function.clone_ref(py), call.arguments(py)?, call.keywords(py)?))
         };
         let method = |other: &Py<Self>, name: &str| -> PyResult<_> {
             Ok(bare(&other.bind(py).getattr(name)?.unbind()))
@@ -839,10 +828,11 @@ impl Deferred {
                 Link::Errback(function) => (bare(&names.passthru), bare(function)),
                 Link::Both(function) => (bare(function), bare(function)),
                 Link::Pair(pair) => match &**pair {
-                    Pair::Callback(call) => (whole(call), bare(&names.failthru)),
-                    Pair::Errback(call) => (bare(&names.passthru), whole(call)),
-                    Pair::Both(call) => (whole(call), whole(call)),
-                    Pair::Either(callback, errback) => (whole(callback), whole(errback)),
+                    Pair::Callback(call) => (whole(call)?, bare(&names.failthru)),
+                    Pair::Errback(call) => (bare(&names.passthru), whole(call)?),
+                    Pair::Both(call) => (whole(call)?, whole(call)?),
+                    Pair::Each(callback, errback) => (bare(callback), bare(errback)),
+                    Pair::Either(callback, errback) => (whole(callback)?, whole(errback)?),
                 },
                 Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
                 Link::Waiter(other) | Link::Return(other) => {
@@ -882,12 +872,12 @@ impl Deferred {
         Ok(format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize))
     }
 
-    fn __iter__(slf: Bound<'_, Self>) -> Awaiter {
-        Awaiter { deferred: slf.unbind() }
+    fn __iter__(slf: &Bound<'_, Self>) -> Awaiter {
+        Self::awaiter(slf)
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> Awaiter {
-        Awaiter { deferred: slf.unbind() }
+    fn __await__(slf: &Bound<'_, Self>) -> Awaiter {
+        Self::awaiter(slf)
     }
 
     /// Runs a coroutine that awaits Deferreds; the Deferred fires with what it returns.
@@ -926,20 +916,18 @@ impl Deferred {
         for place in [&state.result, &state.canceller, &state.chained_to, &state.debug_info] {
             place.visit(&visit)?;
         }
-        let visit_call = |call: &Call| {
-            visit.call(&call.function)?;
-            visit.call(&call.arguments)?;
-            visit.call(&call.keywords)
-        };
         state.links.each(|link| match link {
             Link::Over => Ok(()),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }
             Link::Pair(pair) => match &**pair {
-                Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => visit_call(call),
+                Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => call.visit(&visit),
+                Pair::Each(callback, errback) => {
+                    visit.call(callback).and_then(|()| visit.call(errback))
+                }
                 Pair::Either(callback, errback) => {
-                    visit_call(callback).and_then(|()| visit_call(errback))
+                    callback.visit(&visit).and_then(|()| errback.visit(&visit))
                 }
             },
             Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
@@ -958,20 +946,58 @@ impl Deferred {
 /// What awaits a Deferred: yields it until it has a result.
 #[pyclass(frozen, module = "twisted.internet.defer")]
 pub(crate) struct Awaiter {
-    deferred: Py<Deferred>,
+    deferred: Attached<Slot<Deferred>>,
+}
+
+static AWAITER: Layout = Layout::new();
+
+impl Known for Awaiter {
+    #[inline]
+    fn layout() -> &'static Layout {
+        &AWAITER
+    }
+
+    #[inline]
+    fn spend(&self) -> bool {
+        self.deferred.in_collector().set(None);
+        true
+    }
+}
+
+impl Awaits for Deferred {
+    type Awaiter = Awaiter;
+
+    #[inline]
+    fn awaiter(slf: &Bound<'_, Self>) -> Awaiter {
+        Awaiter { deferred: Attached::new(Slot::of(slf.clone())) }
+    }
+
+    #[inline]
+    fn go_on<'py>(awaiter: &Bound<'py, Awaiter>) -> Option<Sent<'py>> {
+        let py = awaiter.py();
+        let deferred = awaiter.get().deferred.get(py).get(py)?;
+        let its = state(&deferred);
+        if !its.chain.is_fired() || its.chain.paused() != 0 {
+            return Some(Sent::Yielded(deferred.into_any()));
+        }
+        its.result.get(py).filter(|result| !failure::is_failure(result)).map(Sent::Returned)
+    }
 }
 
 impl Awaiter {
-    fn advance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let deferred = self.deferred.bind(py);
-        let its = state(deferred);
-        if !its.chain.is_fired() || its.chain.paused() != 0 {
-            return Ok(deferred.clone().into_any());
+    fn advance<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match Deferred::go_on(slf) {
+            Some(Sent::Yielded(deferred)) => return Ok(deferred),
+            Some(Sent::Returned(result)) => {
+                return Err(PyErr::from_value(py.get_type::<PyStopIteration>().call1((result,))?));
+            }
+            Some(Sent::Raised(_)) | None => {}
         }
+        let gone = || PyRuntimeError::new_err("what awaited a Deferred was taken apart");
+        let deferred = slf.get().deferred.get(py).get(py).ok_or_else(gone)?;
+        let its = state(&deferred);
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        if !failure::is_failure(&result) {
-            return Err(PyErr::from_value(py.get_type::<PyStopIteration>().call1((result,))?));
-        }
         its.forget_failure(py);
         let raised = match failure::plain_exception(&result)? {
             Some(value) => PyErr::from_value(value),
@@ -997,21 +1023,20 @@ impl Awaiter {
         slf
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.advance(py)
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::advance(slf)
     }
 
     /// Goes on; what is sent does not matter, the Deferred's result counts.
     fn send<'py>(
-        &self,
-        py: Python<'py>,
+        slf: &Bound<'py, Self>,
         _value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.advance(py)
+        Self::advance(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.deferred)
+        self.deferred.in_collector().visit(&visit)
     }
 }
 

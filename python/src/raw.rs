@@ -15,8 +15,8 @@
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
-use pyo3::{Borrowed, PyClass, ffi};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::{Borrowed, PyClass, PyTypeInfo, ffi};
 use smallvec::SmallVec;
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
@@ -50,12 +50,24 @@ impl<T> Attached<T> {
 }
 
 /// A place for an object, or for none.
-#[derive(Default)]
-pub(crate) struct Slot(Cell<Option<Py<PyAny>>>);
+pub(crate) struct Slot<T = PyAny>(Cell<Option<Py<T>>>);
 
-impl Slot {
+impl<T> Default for Slot<T> {
     #[inline]
-    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    fn default() -> Self {
+        Self(Cell::new(None))
+    }
+}
+
+impl<T> Slot<T> {
+    /// The place of this object.
+    #[inline]
+    pub(crate) fn of(object: Bound<'_, T>) -> Self {
+        Self(Cell::new(Some(object.unbind())))
+    }
+
+    #[inline]
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
         // SAFETY: nothing else has a reference into the cell while this one lives.
         unsafe { (*self.0.as_ptr()).as_ref().map(|object| object.bind(py).clone()) }
     }
@@ -79,14 +91,14 @@ impl Slot {
 
     /// Puts another object in place; the former is dropped when the place is in order again.
     #[inline]
-    pub(crate) fn set(&self, object: Option<Bound<'_, PyAny>>) {
+    pub(crate) fn set(&self, object: Option<Bound<'_, T>>) {
         if let Some(former) = self.0.replace(object.map(Bound::unbind)) {
             release(former);
         }
     }
 
     #[inline]
-    pub(crate) fn take(&self) -> Option<Py<PyAny>> {
+    pub(crate) fn take(&self) -> Option<Py<T>> {
         self.0.take()
     }
 
@@ -96,7 +108,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl<T> Drop for Slot<T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(object) = self.take() {
@@ -191,19 +203,17 @@ impl<T, const N: usize> Queue<T, N> {
 
     /// Puts an item before all others.
     pub(crate) fn push_front(&self, item: T) {
-        if self.is_empty() {
-            return self.push(item);
-        }
         if let Some(before) = self.head.get().checked_sub(1) {
-            // SAFETY: rule 2. What lies before the head has been moved out.
+            // SAFETY: rule 2; what lies there has been taken out.
             unsafe { (&mut (*self.place.get()))[before as usize].write(item) };
-            return self.head.set(before);
+            self.head.set(before);
+            return;
         }
         let all = self.take();
-        self.more(|more| {
-            more.push_back(item);
-            more.extend(all);
-        });
+        self.push(item);
+        for item in all {
+            self.push(item);
+        }
     }
 
     /// Takes all items out.
@@ -367,30 +377,114 @@ pub(crate) fn call_one<'py>(
     called(function.py(), result)
 }
 
-/// Calls `function` with `first`, and then what is in `more` and `keywords`.
-pub(crate) fn call_more<'py>(
-    function: &Bound<'py, PyAny>,
-    first: &Bound<'py, PyAny>,
-    more: Option<&Bound<'py, PyTuple>>,
-    keywords: Option<&Bound<'py, PyDict>>,
-) -> Called<'py> {
-    room_on_the_stack().map_err(|error| Raised::from_error(function.py(), error))?;
-    let mut room: SmallVec<[*mut ffi::PyObject; 8]> = SmallVec::new();
-    room.push(std::ptr::null_mut());
-    room.push(first.as_ptr());
-    if let Some(more) = more {
-        room.extend(more.iter_borrowed().map(pyo3::Borrowed::as_ptr));
+/// A callable, and what it is given beside the result, laid out as the interpreter wants it for a call.
+pub(crate) struct Call {
+    pub(crate) function: Py<PyAny>,
+    /// The names of those that have one, which come last.
+    names: Option<Py<PyTuple>>,
+    /// A place that what is called may use, the place of the result, and what is given beside it.
+    room: SmallVec<[Option<Py<PyAny>>; 4]>,
+}
+
+impl Call {
+    /// How many places come before what is given beside the result.
+    const BEFORE: usize = 2;
+
+    fn with(
+        function: Py<PyAny>,
+        names: Option<Py<PyTuple>>,
+        given: impl Iterator<Item = Py<PyAny>>,
+    ) -> Self {
+        let mut room = SmallVec::from_buf_and_len([const { None }; 4], Self::BEFORE);
+        room.extend(given.map(Some));
+        Self { function, names, room }
     }
-    // SAFETY: as in `call_one`; the tuple outlives the call, and cannot change.
-    let result = unsafe {
-        ffi::PyObject_VectorcallDict(
-            function.as_ptr(),
-            room.as_mut_ptr().add(1),
-            (room.len() - 1) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
-            keywords.map_or(std::ptr::null_mut(), Bound::as_ptr),
+
+    /// A call of the first of these with all others beside the result.
+    pub(crate) fn of_first(arguments: &Arguments<'_, '_>) -> Self {
+        let all = arguments.len() + arguments.named();
+        Self::with(
+            arguments.get(0).unbind(),
+            arguments.names().map(Bound::unbind),
+            (1..all).map(|index| arguments.get(index).unbind()),
         )
-    };
-    called(function.py(), result)
+    }
+
+    pub(crate) fn new(
+        function: Bound<'_, PyAny>,
+        arguments: Vec<Bound<'_, PyAny>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let arguments = arguments.into_iter().map(Bound::unbind);
+        let Some(keywords) = keywords.filter(|keywords| !keywords.is_empty()) else {
+            return Ok(Self::with(function.unbind(), None, arguments));
+        };
+        let names = keywords.keys().to_tuple();
+        if names.iter_borrowed().any(|name| !name.is_instance_of::<PyString>()) {
+            return Err(PyTypeError::new_err("keywords must be strings"));
+        }
+        let given = arguments.chain(keywords.values().into_iter().map(Bound::unbind));
+        Ok(Self::with(function.unbind(), Some(names.unbind()), given))
+    }
+
+    /// Calls it with the result first.
+    pub(crate) fn call<'py>(&mut self, result: &Bound<'py, PyAny>) -> Called<'py> {
+        let py = result.py();
+        room_on_the_stack().map_err(|error| Raised::from_error(py, error))?;
+        self.room[Self::BEFORE - 1] = Some(result.clone().unbind());
+        let names = self.names.as_ref().map(|names| names.bind(py));
+        let count = self.room.len() - 1 - names.map_or(0, PyTupleMethods::len);
+        // SAFETY: as in `call_one`. A `Py` is a pointer to an object, and where there is none it is null; nobody
+        // else has the room, and what is called leaves it as it was.
+        let called = unsafe {
+            ffi::PyObject_Vectorcall(
+                self.function.as_ptr(),
+                self.room.as_mut_ptr().add(1).cast(),
+                count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+                names.map_or(std::ptr::null_mut(), Bound::as_ptr),
+            )
+        };
+        self::called(py, called)
+    }
+
+    fn given<'a, 'py>(&'a self, py: Python<'py>) -> impl Iterator<Item = Bound<'py, PyAny>> + 'a
+    where
+        'py: 'a,
+    {
+        self.room[Self::BEFORE..].iter().flatten().map(move |given| given.bind(py).clone())
+    }
+
+    /// What is given beside the result without a name.
+    pub(crate) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let named = self.names.as_ref().map_or(0, |names| names.bind(py).len());
+        let given: Vec<_> = self.given(py).collect();
+        PyTuple::new(py, &given[..given.len() - named])
+    }
+
+    /// What is given by name.
+    pub(crate) fn keywords<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let keywords = PyDict::new(py);
+        if let Some(names) = self.names.as_ref().map(|names| names.bind(py)) {
+            let given: Vec<_> = self.given(py).collect();
+            let values = &given[given.len() - names.len()..];
+            for (name, value) in names.iter().zip(values) {
+                keywords.set_item(name, value)?;
+            }
+        }
+        Ok(keywords)
+    }
+
+    /// The same call once more; runs no code of anybody else's.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        let names = self.names.as_ref().map(|names| names.clone_ref(py));
+        Self::with(self.function.clone_ref(py), names, self.given(py).map(Bound::unbind))
+    }
+
+    pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.names)?;
+        self.room.iter().flatten().try_for_each(|object| visit.call(object))
+    }
 }
 
 /// What a generator or coroutine did when it was sent something.
@@ -412,6 +506,75 @@ pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>
         (ffi::PySendResult::PYGEN_RETURN, Ok(returned)) => Sent::Returned(returned),
         (_, Err(error)) => Sent::Raised(error),
         (_, Ok(_)) => Sent::Raised(PyErr::fetch(py)),
+    }
+}
+
+/// A class whose objects can be awaited.
+pub(crate) trait Awaits: PyClass {
+    /// What `__await__` gives, and a coroutine sends to until it returns.
+    type Awaiter: Known;
+
+    fn awaiter(slf: &Bound<'_, Self>) -> Self::Awaiter;
+
+    /// Goes on if that raises nothing; it must do no more than [`Fast::quick`] may.
+    fn go_on<'py>(awaiter: &Bound<'py, Self::Awaiter>) -> Option<Sent<'py>>;
+}
+
+/// Puts in the short ways of awaiting, for which `PyO3` has no names.
+///
+/// What awaits must raise in `__next__` where it does not go on by itself.
+/// To be told that a wait is over by a returned value takes a tenth of what it takes by an exception.
+pub(crate) fn await_by<T: Awaits>(py: Python<'_>) {
+    unsafe extern "C" fn begin<T: Awaits>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+        // SAFETY: the interpreter awaits objects of this class, or of one that derives from it, from an
+        // attached thread.
+        unsafe {
+            let py = Python::assume_attached();
+            let object = Borrowed::from_ptr(py, object).cast_unchecked::<T>();
+            match Layout::make(py, T::awaiter(&object)) {
+                Some(awaiter) => awaiter.into_ptr(),
+                None => ffi::PyErr_NoMemory(),
+            }
+        }
+    }
+    unsafe extern "C" fn go_on<T: Awaits>(
+        awaiter: *mut ffi::PyObject,
+        _sent: *mut ffi::PyObject,
+        result: *mut *mut ffi::PyObject,
+    ) -> ffi::PySendResult {
+        // SAFETY: as above; nothing derives from an awaiter's class. Where to put the result is lent to us.
+        unsafe {
+            let py = Python::assume_attached();
+            let own = Borrowed::from_ptr(py, awaiter).cast_unchecked::<T::Awaiter>();
+            let (how, object) = match T::go_on(&own) {
+                Some(Sent::Yielded(object)) => (ffi::PySendResult::PYGEN_NEXT, object.into_ptr()),
+                Some(Sent::Returned(object)) => {
+                    (ffi::PySendResult::PYGEN_RETURN, object.into_ptr())
+                }
+                Some(Sent::Raised(_)) | None => {
+                    let object = (*ffi::Py_TYPE(awaiter))
+                        .tp_iternext
+                        .map_or(std::ptr::null_mut(), |next| next(awaiter));
+                    if object.is_null() {
+                        (ffi::PySendResult::PYGEN_ERROR, object)
+                    } else {
+                        (ffi::PySendResult::PYGEN_NEXT, object)
+                    }
+                }
+            };
+            result.write(object);
+            how
+        }
+    }
+    if T::Awaiter::layout().0.get().is_none() {
+        return;
+    }
+    // SAFETY: the classes are alive, and the interpreter has room for these in each class made at run time.
+    unsafe {
+        let slots = (*T::type_object_raw(py)).tp_as_async;
+        (*slots).am_await = Some(begin::<T>);
+        let slots = (*T::Awaiter::type_object_raw(py)).tp_as_async;
+        (*slots).am_send = Some(go_on::<T>);
     }
 }
 
@@ -801,6 +964,15 @@ impl<'py> Arguments<'_, 'py> {
         unsafe { Bound::from_borrowed_ptr(self.py, *self.first.add(index)) }
     }
 
+    /// The names of those with names, if there are any.
+    pub(crate) fn names(&self) -> Option<Bound<'py, PyTuple>> {
+        // SAFETY: the interpreter gives a tuple, or null.
+        unsafe {
+            let names = Bound::from_borrowed_ptr_or_opt(self.py, self.names)?;
+            Some(names.cast_into_unchecked()).filter(|_| self.named() > 0)
+        }
+    }
+
     /// The name of one of those with names.
     fn name(&self, index: usize) -> Bound<'py, PyAny> {
         assert!(index < self.named());
@@ -814,16 +986,13 @@ impl<'py> Arguments<'_, 'py> {
     }
 
     /// Whether the only name is this one, which is interned.
-    pub(crate) fn is_only_name(&self, name: &Bound<'py, pyo3::types::PyString>) -> bool {
+    pub(crate) fn is_only_name(&self, name: &Bound<'py, PyString>) -> bool {
         self.named() == 1 && self.name(0).is(name)
     }
 
     /// The one argument, without a name or with this one; none if they are more or others.
     #[inline]
-    pub(crate) fn only(
-        &self,
-        name: &Bound<'py, pyo3::types::PyString>,
-    ) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn only(&self, name: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
         let given = match self.count {
             1 => self.named() == 0,
             0 => self.is_only_name(name),

@@ -5,34 +5,13 @@ use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
 use crate::locks::Turn;
-use crate::raw::{self, Called, Queue, Raised, Slot};
+use crate::raw::{self, Call, Called, Queue, Raised, Slot};
 use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 use std::marker::PhantomData;
-
-/// A callable, and what it is given beside the result.
-pub(crate) struct Call {
-    pub(crate) function: Py<PyAny>,
-    pub(crate) arguments: Option<Py<PyTuple>>,
-    pub(crate) keywords: Option<Py<PyDict>>,
-}
-
-impl Call {
-    fn call<'py>(&self, result: &Bound<'py, PyAny>) -> Called<'py> {
-        let py = result.py();
-        let arguments = self.arguments.as_ref().map(|arguments| arguments.bind(py));
-        raw::call_more(
-            self.function.bind(py),
-            result,
-            arguments,
-            self.keywords.as_ref().map(|keywords| keywords.bind(py)),
-        )
-    }
-}
 
 /// What is called for a value, and what for a failure; the missing one lets the result pass.
 pub(crate) enum Pair {
@@ -40,6 +19,8 @@ pub(crate) enum Pair {
     Errback(Call),
     Both(Call),
     Either(Call, Call),
+    /// The same, where neither is given anything beside the result.
+    Each(Py<PyAny>, Py<PyAny>),
 }
 
 /// One link of a chain.
@@ -68,16 +49,6 @@ pub(crate) enum Link {
     Timeout(Py<Timeout>),
 }
 
-impl Call {
-    fn copy(&self, py: Python<'_>) -> Self {
-        Self {
-            function: self.function.clone_ref(py),
-            arguments: self.arguments.as_ref().map(|arguments| arguments.clone_ref(py)),
-            keywords: self.keywords.as_ref().map(|keywords| keywords.clone_ref(py)),
-        }
-    }
-}
-
 impl Link {
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
@@ -92,6 +63,9 @@ impl Link {
                 Pair::Both(call) => Pair::Both(call.copy(py)),
                 Pair::Either(callback, errback) => {
                     Pair::Either(callback.copy(py), errback.copy(py))
+                }
+                Pair::Each(callback, errback) => {
+                    Pair::Each(callback.clone_ref(py), errback.clone_ref(py))
                 }
             })),
             Self::Waiter(other) => Self::Waiter(other.clone_ref(py)),
@@ -285,10 +259,11 @@ fn warn_of_itself<'py>(py: Python<'py>, function: &Bound<'py, PyAny>) -> PyResul
 
 fn run_call<'py>(
     deferred: &Bound<'py, Deferred>,
-    call: &Call,
+    call: &mut Call,
     result: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
-    settle(deferred, call.call(result), call.function.bind(deferred.py()))
+    let called = call.call(result);
+    settle(deferred, called, call.function.bind(deferred.py()))
 }
 
 /// Runs a link that is more than a single function.
@@ -302,10 +277,14 @@ fn run_other<'py>(
     let its = state(handle);
     match link {
         Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
-        Link::Pair(pair) => match (&*pair, failure::is_failure(result)) {
+        Link::Pair(mut pair) => match (&mut *pair, failure::is_failure(result)) {
             (Pair::Callback(call) | Pair::Either(call, _), false)
             | (Pair::Errback(call) | Pair::Either(_, call), true)
             | (Pair::Both(call), _) => run_call(handle, call, result),
+            (Pair::Each(function, _), false) | (Pair::Each(_, function), true) => {
+                let function = function.bind(py);
+                settle(handle, raw::call_one(function, result), function)
+            }
             (Pair::Callback(_), true) | (Pair::Errback(_), false) => pass(result),
         },
         Link::Waiter(outer) => {
