@@ -12,11 +12,12 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Callable
 
-from hereafter import _hereafter
+from hereafter import _callbacks, _hereafter
 
 #: Classes and functions that are ours, by the names that Twisted has for them.
 _NATIVE = (
     "_ConcurrencyPrimitive",
+    "_cancellableInlineCallbacks",
     "_parseDeferredListResult",
     "DeferredList",
     "DeferredLock",
@@ -30,7 +31,7 @@ _NATIVE = (
     "succeed",
 )
 
-#: Methods that stay Twisted's own.
+#: Methods and properties that stay Twisted's own.
 _KEPT = ("asFuture", "fromFuture", "callbacks")
 
 
@@ -63,6 +64,15 @@ def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], C
     run = _hereafter._run_function
 
     def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
+        """
+        Make a function of a generator that waits for Deferreds.
+
+        What the generator yields is awaited, if it is a Deferred, a coroutine or such a generator, and
+        its value is what ``yield`` comes to; a failure is raised there. Anything else comes back as it
+        is. Each call gives a Deferred that fires with what the generator returns or raises; cancelling
+        it cancels what the generator waits for.
+        """
+
         # A plain function, since programs look at what they decorate.
         @wraps(f)
         def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
@@ -70,16 +80,15 @@ def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], C
 
         return unwindGenerator
 
-    inlineCallbacks.__doc__ = names["inlineCallbacks"].__doc__
+    inlineCallbacks.__qualname__ = inlineCallbacks.__name__
     return inlineCallbacks
 
 
 def _adopt(function: Any, names: dict[str, Any]) -> Any:
     """
-    Give a function of ours the module name of the one that it stands for.
+    Give a function or class of ours the module name of the one that it stands for.
     """
     function.__module__ = names["__name__"]
-    function.__qualname__ = function.__name__
     return function
 
 
@@ -90,12 +99,12 @@ def rebuild(names: dict[str, Any]) -> None:
     old = names["Deferred"]
     new = _hereafter.Deferred
     for name in _NATIVE:
-        names[name] = getattr(_hereafter, name)
+        names[name] = _adopt(getattr(_hereafter, name), names)
     _hereafter._bind(names, _check_return_value)
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
+    new._callbacks = property(_callbacks.get, _callbacks.replace)
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)
-    names["_cancellableInlineCallbacks"] = _hereafter._run_generator

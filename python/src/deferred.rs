@@ -1,5 +1,7 @@
 //! `Deferred`, as Python sees it.
 
+use crate::attributes::{get_state, reduced, set_state};
+use crate::callbacks::{self, call_of};
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Attached, Fast, Layout, Watch};
@@ -16,7 +18,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
-use std::convert::Infallible;
 
 /// A callback which will be put off until later.
 ///
@@ -181,25 +182,23 @@ impl Fast for Fire {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    // What the interpreter says of an object names its class, and without this the class's module too.
-    class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     LAYOUT.learn(&probe);
     raw::construct_by::<Construct>(&class);
     raw::add_method::<Add<CALLBACK>>(
         &class,
         c"addCallback",
-        c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
+        c"addCallback($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
         &class,
         c"addErrback",
-        c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
+        c"addErrback($self, errback, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
         &class,
         c"addBoth",
-        c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
+        c"addBoth($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
         &class,
@@ -458,48 +457,17 @@ impl Deferred {
     }
 }
 
-/// A call from what `addCallbacks` is given, where `None` stands for nothing.
-fn call_of(
-    function: Bound<'_, PyAny>,
-    arguments: Option<Bound<'_, PyAny>>,
-    keywords: Option<Bound<'_, PyAny>>,
-) -> PyResult<Call> {
-    let arguments = arguments
-        .map(|arguments| match arguments.cast_into::<PyTuple>() {
-            Ok(tuple) => Ok(tuple),
-            Err(other) => other
-                .into_inner()
-                .try_iter()?
-                .collect::<PyResult<Vec<_>>>()
-                .and_then(|all| PyTuple::new(function.py(), all)),
-        })
-        .transpose()?
-        .filter(|arguments| !arguments.is_empty());
-    let keywords = keywords
-        .map(|keywords| {
-            let copy = PyDict::new(keywords.py());
-            copy.update(keywords.cast::<pyo3::types::PyMapping>()?)?;
-            PyResult::Ok(copy)
-        })
-        .transpose()?
-        .filter(|keywords| !keywords.is_empty());
-    Ok(Call {
-        function: function.unbind(),
-        arguments: arguments.map(Bound::unbind),
-        keywords: keywords.map(Bound::unbind),
-    })
-}
-
 #[pymethods]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl Deferred {
+    /// Whether it is noted where Deferreds are made and who fires them; may be set on one of them too.
     #[classattr]
     fn debug() -> bool {
         false
     }
 
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(signature = (*_arguments, **_keywords), text_signature = "(canceller=None)")]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         Self::bare()
     }
@@ -510,7 +478,10 @@ impl Deferred {
     }
 
     /// Adds a callback and an errback; either gets what it is to be given beside the result.
-    #[pyo3(signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None))]
+    #[pyo3(
+        signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None),
+        text_signature = "($self, callback, errback=None, callbackArgs=(), callbackKeywords={}, errbackArgs=(), errbackKeywords={})"
+    )]
     fn addCallbacks<'py>(
         slf: &Bound<'py, Self>,
         callback: Bound<'py, PyAny>,
@@ -596,6 +567,7 @@ impl Deferred {
         hereafter_engine::run::<PyWorld<'py>>(slf);
     }
 
+    /// Whether it has fired.
     #[getter]
     fn called(slf: &Bound<'_, Self>) -> bool {
         state(slf).chain.is_fired()
@@ -607,6 +579,7 @@ impl Deferred {
         chain.overwrite(called, chain.paused(), chain.swallows());
     }
 
+    /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
     fn paused(slf: &Bound<'_, Self>) -> u32 {
         state(slf).chain.paused()
@@ -618,6 +591,7 @@ impl Deferred {
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }
 
+    /// What the last callback returned; while this waits, the Deferred that it waits for. Absent until it has fired.
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         state(slf)
@@ -682,73 +656,43 @@ impl Deferred {
         state(slf).chain.is_running()
     }
 
-    /// The links as Twisted lists them; a copy.
-    #[getter(_callbacks)]
-    fn callbacks<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        let py = slf.py();
-        let names = twisted(py)?;
-        let nothing = || (PyTuple::empty(py), PyDict::new(py));
-        let bare = |function: &Py<PyAny>| {
-            let (arguments, keywords) = nothing();
-            (function.clone_ref(py), arguments, keywords)
-        };
-        let whole = |call: &Call| {
-            let (arguments, keywords) = nothing();
-            let arguments =
-                call.arguments.as_ref().map_or(arguments, |given| given.bind(py).clone());
-            (
-                call.function.clone_ref(py),
-                arguments,
-                call.keywords.as_ref().map_or(keywords, |given| given.bind(py).clone()),
-            )
-        };
-        let method = |other: &Py<Self>, name: &str| -> PyResult<_> {
-            Ok(bare(&other.bind(py).getattr(name)?.unbind()))
-        };
-        let mut pairs = Vec::new();
-        // A copy first: what follows may run other people's code.
-        let mut links = Vec::new();
-        let copied: Result<(), Infallible> = state(slf).links.each(|link| {
-            links.push(link.copy(py));
-            Ok(())
-        });
-        let Ok(()) = copied;
-        for link in &links {
-            let pair = match link {
-                Link::Gone | Link::Over => continue,
-                Link::Callback(function) => (bare(function), bare(&names.failthru)),
-                Link::Errback(function) => (bare(&names.passthru), bare(function)),
-                Link::Both(function) => (bare(function), bare(function)),
-                Link::Pair(pair) => match &**pair {
-                    Pair::Callback(call) => (whole(call), bare(&names.failthru)),
-                    Pair::Errback(call) => (bare(&names.passthru), whole(call)),
-                    Pair::Both(call) => (whole(call), whole(call)),
-                    Pair::Either(callback, errback) => (whole(callback), whole(errback)),
-                },
-                Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
-                Link::Waiter(other) | Link::Return(other) => {
-                    (bare(other.as_any()), bare(other.as_any()))
-                }
-                Link::Resume(driver) | Link::Cancel(driver) => {
-                    (bare(driver.as_any()), bare(driver.as_any()))
-                }
-                Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
-                Link::Turn(turn) => (bare(turn.as_any()), bare(turn.as_any())),
-                Link::Timeout(timeout) => {
-                    let both = |name| -> PyResult<_> {
-                        let method = timeout.bind(py).getattr(name)?.unbind();
-                        Ok((bare(&method), bare(&method)))
-                    };
-                    pairs.push(both("convertCancelled")?);
-                    both("cancelTimeout")?
-                }
-            };
-            pairs.push(pair);
-        }
-        PyList::new(
-            py,
-            pairs.into_iter().map(|pair| pair.into_pyobject(py)).collect::<PyResult<Vec<_>>>()?,
-        )
+    /// The links as Twisted lists them, in a new list.
+    #[getter(_links)]
+    fn links<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        callbacks::listed(slf)
+    }
+
+    /// The links are to be these; runs nothing.
+    #[setter(_links)]
+    fn set_links<'py>(slf: &Bound<'py, Self>, list: &Bound<'py, PyAny>) -> PyResult<()> {
+        callbacks::replace(slf, list)
+    }
+
+    /// What is copied or pickled: the attributes that Twisted's would have, and those of the program.
+    pub(crate) fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = state(slf);
+        let all = get_state(
+            slf,
+            &[
+                ("_canceller", &its.canceller),
+                ("result", &its.result),
+                ("_chainedTo", &its.chained_to),
+                ("_debugInfo", &its.debug_info),
+            ],
+        )?;
+        all.set_item("_callbacks", callbacks::listed(slf)?)?;
+        all.set_item("called", its.chain.is_fired())?;
+        all.set_item("paused", its.chain.paused())?;
+        all.set_item("_suppressAlreadyCalled", its.chain.swallows())?;
+        Ok(all)
+    }
+
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
+        set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -356,6 +356,15 @@ impl Driver {
         Deferred::fire_with(&target, result, name)
     }
 
+    /// The errback that tells a cancelled generator.
+    #[pyo3(name = "_cancelled")]
+    fn told<'py>(
+        slf: &Bound<'py, Self>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::cancelled(slf, result)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let its = self.state.in_collector();
         [&its.generator, &its.context, &its.target, &its.waiting_on, &its.arrived]
@@ -459,7 +468,8 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
 
 /// Runs the generator or coroutine.
 #[pyfunction]
-pub(crate) fn _run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
+#[pyo3(name = "_cancellableInlineCallbacks", text_signature = "(gen)")]
+pub(crate) fn run_generator<'py>(generator: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Deferred>> {
     Driver::begin(generator)
 }
 

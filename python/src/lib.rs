@@ -2,6 +2,7 @@
 //!
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
 //! * `methods.rs`: whether a program has replaced methods of ours;
@@ -11,6 +12,7 @@
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
 mod attributes;
+mod callbacks;
 mod deferred;
 mod failure;
 mod inline;
@@ -25,27 +27,33 @@ mod trail;
 mod twisted;
 mod world;
 
+use pyo3::PyClass;
 use pyo3::prelude::*;
+
+/// Puts a class in. What the interpreter says of an object names its class, and without this the class's module too.
+fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<T>()?;
+    module.py().get_type::<T>().setattr("__name__", <T as PyClass>::NAME)
+}
 
 /// The native half of `hereafter.defer`.
 #[pymodule]
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    module.add_class::<deferred::Deferred>()?;
+    add_class::<deferred::Deferred>(module)?;
     deferred::shorten(py)?;
     deferred::remember_methods(py)?;
-    module.add_class::<list::DeferredList>()?;
-    py.get_type::<list::DeferredList>().setattr("__name__", "DeferredList")?;
+    add_class::<list::DeferredList>(module)?;
     deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
-    module.add_class::<locks::Primitive>()?;
-    module.add_class::<locks::DeferredLock>()?;
-    module.add_class::<locks::DeferredSemaphore>()?;
+    add_class::<locks::Primitive>(module)?;
+    add_class::<locks::DeferredLock>(module)?;
+    add_class::<locks::DeferredSemaphore>(module)?;
     locks::complete(py)?;
-    module.add_class::<queue::DeferredQueue>()?;
+    add_class::<queue::DeferredQueue>(module)?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
-    module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
+    module.add_function(wrap_pyfunction!(inline::run_generator, module)?)?;
     module.add_function(wrap_pyfunction!(inline::_run_function, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;

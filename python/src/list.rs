@@ -174,7 +174,10 @@ impl DeferredList {
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl DeferredList {
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(
+        signature = (*_arguments, **_keywords),
+        text_signature = "(deferredList, fireOnOneCallback=False, fireOnOneErrback=False, consumeErrors=False)"
+    )]
     fn new(
         _arguments: &Bound<'_, PyTuple>,
         _keywords: Option<&Bound<'_, PyDict>>,
@@ -238,6 +241,22 @@ impl DeferredList {
         Ok(())
     }
 
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = Self::its(slf);
+        let all = Deferred::__getstate__(slf.as_super())?;
+        for (name, slot) in [("_deferredList", &its.members), ("resultList", &its.results)] {
+            if let Some(value) = slot.get(slf.py()) {
+                all.set_item(name, value)?;
+            }
+        }
+        all.set_item("fireOnOneCallback", its.on_callback.get())?;
+        all.set_item("fireOnOneErrback", its.on_errback.get())?;
+        all.set_item("consumeErrors", its.consume_errors.get())?;
+        all.set_item("finishedCount", its.finished.get())?;
+        Ok(all)
+    }
+
+    /// What has come so far: `(success, result)` of each member, or None.
     #[getter]
     fn resultList<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
         Self::its(slf).results.get(slf.py())
@@ -258,6 +277,7 @@ impl DeferredList {
         Self::its(slf).members.set(Some(members));
     }
 
+    /// Whether the first member that succeeds fires the list.
     #[getter]
     fn fireOnOneCallback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_callback.get()
@@ -268,6 +288,7 @@ impl DeferredList {
         Self::its(slf).on_callback.set(on);
     }
 
+    /// Whether the first member that fails fires the list.
     #[getter]
     fn fireOnOneErrback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_errback.get()
@@ -278,6 +299,7 @@ impl DeferredList {
         Self::its(slf).on_errback.set(on);
     }
 
+    /// Whether the members' failures become None there.
     #[getter]
     fn consumeErrors(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).consume_errors.get()
@@ -288,6 +310,7 @@ impl DeferredList {
         Self::its(slf).consume_errors.set(on);
     }
 
+    /// How many members have a result.
     #[getter]
     fn finishedCount(slf: &Bound<'_, Self>) -> usize {
         Self::its(slf).finished.get()
@@ -312,7 +335,7 @@ impl DeferredList {
 
 /// The values of a list of `(success, value)`, all of which succeeded.
 #[pyfunction]
-#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /))]
+#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /), text_signature = "(resultList, fireOnOneErrback=False, /)")]
 pub(crate) fn parse_results<'py>(
     results: &Bound<'py, PyAny>,
     _fire_on_one_errback: bool,

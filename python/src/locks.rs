@@ -5,20 +5,18 @@
 //! then follow one another in the engine's loop, any number of them in constant stack.
 
 use crate::attributes::{
-    append, attribute, fire, get_state, is_empty, remove, set_state, take_first,
+    append, attribute, fire, get_state, is_empty, reduced, remove, set_state, take_first,
 };
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
 use crate::inline;
 use crate::methods::Methods;
 use crate::raw::{self, Arguments, Attached, Called, Fast, Raised, Slot};
-use crate::ready::Outcome;
-use crate::world::{Link, PyWorld, failed, give, settle, state};
-use hereafter_engine::{Step, World};
+use crate::ready::{Outcome, named_first};
+use crate::world::{Link, failed, fire_next, settle, state};
+use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::{
-    PyAssertionError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError,
-};
+use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -28,8 +26,6 @@ use std::cell::Cell;
 /// What there is to acquire.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// What a subclass in Python makes of it.
-    Other,
     Lock,
     Semaphore,
 }
@@ -69,10 +65,9 @@ const REPLACEABLE: [&str; 3] = ["acquire", "release", "_releaseAndReturn"];
 static LOCK: Methods<DeferredLock, 3> = Methods::new(REPLACEABLE);
 static SEMAPHORE: Methods<DeferredSemaphore, 3> = Methods::new(REPLACEABLE);
 
-fn has_no(method: &str) -> PyErr {
-    PyNotImplementedError::new_err(format!(
-        "a subclass of _ConcurrencyPrimitive has to define {method}()"
-    ))
+fn has_no(primitive: &Bound<'_, Primitive>, method: &str) -> PyResult<()> {
+    let class = primitive.as_any().get_type().name()?;
+    Err(PyNotImplementedError::new_err(format!("{class} has to define {method}()")))
 }
 
 /// Puts in the method that takes its arguments in place, and remembers how the classes were made.
@@ -147,7 +142,6 @@ impl Primitive {
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let its = Self::its(slf);
         match its.kind {
-            Kind::Other => Err(has_no("acquire")),
             Kind::Lock => Ok(!its.locked.replace(true)),
             Kind::Semaphore => {
                 let left = Self::tokens(slf)?;
@@ -170,7 +164,6 @@ impl Primitive {
     fn give_back<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let its = Self::its(slf);
         match its.kind {
-            Kind::Other => return Err(has_no("release")),
             Kind::Lock => {
                 if !its.locked.replace(false) {
                     return Err(PyAssertionError::new_err("Tried to release an unlocked lock"));
@@ -191,7 +184,6 @@ impl Primitive {
             return Ok(None);
         }
         match its.kind {
-            Kind::Other => {}
             Kind::Lock => its.locked.set(true),
             Kind::Semaphore => its.tokens.set(Some(Self::tokens(slf)?.sub(1)?)),
         }
@@ -229,13 +221,10 @@ impl Primitive {
         let lock = slf.as_any();
         let released = Self::give_back(slf).and_then(|next| {
             let Some(next) = next else { return Ok(Step::Ran) };
-            let Some(next) = as_deferred(&next).filter(|next| Deferred::is_plain(next)) else {
-                return fire(&next, lock.clone()).map(|()| Step::Ran);
-            };
-            // The loop may not come back.
-            PyWorld::settled(deferred);
-            let goes_on = give(next, lock.clone())? && state(next).chain.paused() == 0;
-            Ok(if goes_on { Step::Fired(next.clone()) } else { Step::Ran })
+            match as_deferred(&next).filter(|next| Deferred::is_plain(next)) {
+                Some(next) => Ok(fire_next(next, lock.clone())?.map_or(Step::Ran, Step::Called)),
+                None => fire(&next, lock.clone()).map(|()| Step::Ran),
+            }
         });
         released.unwrap_or_else(|error| {
             state(deferred).result.set(Some(failed(deferred, error)));
@@ -272,11 +261,24 @@ impl Primitive {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords), text_signature = "()")]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Self::of(Kind::Other)
+        // A subclass in Python has its own acquire and release, and of ours only what calls them.
+        Self::of(Kind::Lock)
     }
 
     fn __init__(slf: &Bound<'_, Self>) {
         Self::prepare(slf);
+    }
+
+    /// Twisted's is abstract: a subclass has its own.
+    #[pyo3(name = "acquire")]
+    fn no_acquire(slf: &Bound<'_, Self>) -> PyResult<()> {
+        has_no(slf, "acquire")
+    }
+
+    /// As `acquire`.
+    #[pyo3(name = "release")]
+    fn no_release(slf: &Bound<'_, Self>) -> PyResult<()> {
+        has_no(slf, "release")
     }
 
     fn _releaseAndReturn<'py>(
@@ -322,8 +324,12 @@ impl Primitive {
         Ok(all)
     }
 
-    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyDict>) -> PyResult<()> {
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
         set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -500,18 +506,7 @@ impl Turn {
         lock: &Bound<'py, Primitive>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, Self>> {
-        let py = lock.py();
-        let keywords = arguments.keywords()?;
-        let (function, rest) = if arguments.len() > 0 {
-            (arguments.get(0), arguments.tuple(1)?)
-        } else {
-            let name = intern!(py, "f");
-            let missing = || PyTypeError::new_err("run() missing 1 required argument: 'f'");
-            let named = keywords.as_ref().ok_or_else(missing)?;
-            let function = named.get_item(name)?.ok_or_else(missing)?;
-            named.del_item(name)?;
-            (function, PyTuple::empty(py))
-        };
+        let (function, rest, keywords) = named_first(arguments, "run", "f")?;
         Self::new(lock, |its| {
             its.function.set(Some(function));
             its.arguments.set(Some(rest.into_any()));

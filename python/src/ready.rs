@@ -5,8 +5,10 @@ use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Fast};
 use crate::twisted::twisted;
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 /// A Deferred that has fired with `result`.
 #[pyfunction]
@@ -69,6 +71,41 @@ impl<'py> Outcome<'py> {
     }
 }
 
+/// A callable, and all that it is to be called with.
+type Whole<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
+
+/// The callable that is given first, or by `name`, and all that it is to be called with.
+pub(crate) fn named_first<'py>(
+    arguments: &Arguments<'_, 'py>,
+    of: &str,
+    name: &str,
+) -> PyResult<Whole<'py>> {
+    let keywords = arguments.keywords()?;
+    if arguments.len() > 0 {
+        return Ok((arguments.get(0), arguments.tuple(1)?, keywords));
+    }
+    let missing =
+        || PyTypeError::new_err(format!("{of}() missing 1 required positional argument: '{name}'"));
+    let keywords = keywords.ok_or_else(missing)?;
+    let function = keywords.get_item(name)?.ok_or_else(missing)?;
+    keywords.del_item(name)?;
+    Ok((function, arguments.tuple(0)?, Some(keywords)))
+}
+
+/// Calls what `named_first` finds; the outer error is that there is nothing to call.
+#[inline]
+fn call<'py>(
+    arguments: &Arguments<'_, 'py>,
+    of: &str,
+    name: &str,
+) -> PyResult<PyResult<Bound<'py, PyAny>>> {
+    if arguments.len() > 0 {
+        return Ok(arguments.call_first());
+    }
+    let (function, arguments, keywords) = named_first(arguments, of, name)?;
+    Ok(function.call(arguments, keywords.as_ref()))
+}
+
 /// `execute(callable, *args, **kwargs)`.
 pub(crate) struct Execute;
 
@@ -78,13 +115,11 @@ impl Fast for Execute {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = module.py();
-        let called = arguments.call_first();
-        called
-            .and_then(Deferred::made)
-            .or_else(|error| {
-                Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?)
-            })
-            .map(Bound::into_any)
+        match call(arguments, "execute", "callable")? {
+            Ok(result) => Deferred::made(result),
+            Err(error) => Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?),
+        }
+        .map(Bound::into_any)
     }
 }
 
@@ -97,8 +132,8 @@ impl Fast for MaybeDeferred {
         module: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = module.py();
-        Outcome::of(py, arguments.call_first()).into_deferred().map(Bound::into_any)
+        let called = call(arguments, "maybeDeferred", "f")?;
+        Outcome::of(module.py(), called).into_deferred().map(Bound::into_any)
     }
 }
 
@@ -107,12 +142,12 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_function::<Execute>(
         module,
         c"execute",
-        c"execute(callable, /, *args, **kwargs)\n--\n\nA Deferred that has fired with what the call returned or raised.",
+        c"execute(callable, *args, **kwargs)\n--\n\nA Deferred that has fired with what the call returned or raised.",
     )?;
     raw::add_function::<MaybeDeferred>(
         module,
         c"maybeDeferred",
-        c"maybeDeferred(f, /, *args, **kwargs)\n--\n\nThe Deferred that the call returned, or one for the value, failure or coroutine\n\
+        c"maybeDeferred(f, *args, **kwargs)\n--\n\nThe Deferred that the call returned, or one for the value, failure or coroutine\n\
           that it returned or the exception that it raised.",
     )
 }
