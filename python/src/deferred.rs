@@ -581,12 +581,12 @@ impl Deferred {
 
     /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
-    fn paused(slf: &Bound<'_, Self>) -> u32 {
+    fn paused(slf: &Bound<'_, Self>) -> i32 {
         state(slf).chain.paused()
     }
 
     #[setter]
-    fn set_paused(slf: &Bound<'_, Self>, paused: u32) {
+    fn set_paused(slf: &Bound<'_, Self>, paused: i32) {
         let chain = &state(slf).chain;
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }

@@ -3,6 +3,7 @@ Copies, pickles, and the list of callbacks: each case prints the same on stock T
 """
 
 import copy
+from collections.abc import MutableSequence
 
 import pytest
 from both import assert_same, cases
@@ -40,3 +41,8 @@ def test_the_dictionary_has_what_the_program_set_and_no_more():
     assert vars(succeed(1)) == vars(fired) == {}
     fired.mine = 1
     assert vars(fired) == {"mine": 1}
+
+
+def test_the_callbacks_are_a_sequence_and_not_a_list():
+    assert isinstance(Deferred()._callbacks, MutableSequence)
+    assert not isinstance(Deferred()._callbacks, list)
