@@ -12,7 +12,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Callable, NoReturn
 
-from hereafter import _hereafter
+from hereafter import _callbacks, _hereafter
 
 #: Classes and functions that are ours, by the names that Twisted has for them.
 _NATIVE = (
@@ -118,6 +118,7 @@ def rebuild(names: dict[str, Any]) -> None:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
     type(new().__await__()).throw = _throw
+    new._callbacks = property(_callbacks.get, _callbacks.replace)
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)

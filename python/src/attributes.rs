@@ -1,12 +1,12 @@
-//! Attributes of the locks and the queue: kept natively, but Python objects, for programs read them,
-//! change what is in them, and put others in their place.
+//! Attributes that are kept natively, but are Python objects, for programs read them, change what is
+//! in them, and put others in their place; and the copying and pickling of what has them.
 
 use crate::deferred::{Deferred, as_deferred};
 use crate::raw::Slot;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 /// The attribute `name` of `object`, which is kept in `slot`.
 ///
@@ -87,8 +87,18 @@ pub(crate) fn get_state<'py>(
     Ok(all)
 }
 
-/// Sets what `get_state` gave, or a state of the class that Twisted has.
-pub(crate) fn set_state<'py>(object: &Bound<'py, PyAny>, all: &Bound<'py, PyDict>) -> PyResult<()> {
-    all.iter()
-        .try_for_each(|(name, value)| object.setattr(name.cast::<pyo3::types::PyString>()?, value))
+/// Sets what `get_state` gave, or what a subclass has for it.
+pub(crate) fn set_state<'py>(object: &Bound<'py, PyAny>, all: &Bound<'py, PyAny>) -> PyResult<()> {
+    for (name, value) in all.cast::<PyDict>()? {
+        object.setattr(name.cast::<PyString>()?, value)?;
+    }
+    Ok(())
+}
+
+/// How a copy is made: as by default, which for native classes Python does not offer in every protocol.
+pub(crate) fn reduced<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = object.py();
+    let new = py.import(intern!(py, "copyreg"))?.getattr(intern!(py, "__newobj__"))?;
+    let state = object.call_method0(intern!(py, "__getstate__"))?;
+    (new, (object.getattr(intern!(py, "__class__"))?,), state).into_pyobject(py)
 }

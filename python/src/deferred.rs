@@ -1,5 +1,7 @@
 //! `Deferred`, as Python sees it.
 
+use crate::attributes::{get_state, reduced, set_state};
+use crate::callbacks::{self, call_of};
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{
@@ -18,7 +20,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
-use std::convert::Infallible;
 
 /// A callback which will be put off until later.
 ///
@@ -566,23 +567,6 @@ impl Deferred {
     }
 }
 
-/// A call from what `addCallbacks` is given, where `None` stands for nothing.
-fn call_of(
-    function: Bound<'_, PyAny>,
-    arguments: Option<Bound<'_, PyAny>>,
-    keywords: Option<Bound<'_, PyAny>>,
-) -> PyResult<Call> {
-    let mut copy = None;
-    if let Some(keywords) = keywords {
-        copy.insert(PyDict::new(function.py())).update(keywords.cast()?)?;
-    }
-    let arguments = match arguments {
-        Some(arguments) => arguments.try_iter()?.collect::<PyResult<_>>()?,
-        None => Vec::new(),
-    };
-    Call::new(function, arguments, copy.as_ref())
-}
-
 #[pymethods]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl Deferred {
@@ -720,12 +704,12 @@ impl Deferred {
 
     /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
-    fn paused(slf: &Bound<'_, Self>) -> u32 {
+    fn paused(slf: &Bound<'_, Self>) -> i32 {
         state(slf).chain.paused()
     }
 
     #[setter]
-    fn set_paused(slf: &Bound<'_, Self>, paused: u32) {
+    fn set_paused(slf: &Bound<'_, Self>, paused: i32) {
         let chain = &state(slf).chain;
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }
@@ -797,67 +781,43 @@ impl Deferred {
         state(slf).chain.is_running()
     }
 
-    /// The links as Twisted lists them; a copy.
-    #[getter(_callbacks)]
-    fn callbacks<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        let py = slf.py();
-        let names = twisted(py)?;
-        let nothing = || (PyTuple::empty(py), PyDict::new(py));
-        let bare = |function: &Py<PyAny>| {
-            let (arguments, keywords) = nothing();
-            (function.clone_ref(py), arguments, keywords)
-        };
-        let whole = |call: &Call| -> PyResult<_> {
-            Ok((call.function.clone_ref(py), call.arguments(py)?, call.keywords(py)?))
-        };
-        let method = |other: &Py<Self>, name: &str| -> PyResult<_> {
-            Ok(bare(&other.bind(py).getattr(name)?.unbind()))
-        };
-        let mut pairs = Vec::new();
-        // A copy first: what follows may run other people's code.
-        let mut links = Vec::new();
-        let copied: Result<(), Infallible> = state(slf).links.each(|link| {
-            links.push(link.copy(py));
-            Ok(())
-        });
-        let Ok(()) = copied;
-        for link in &links {
-            let pair = match link {
-                Link::Over => continue,
-                Link::Callback(function) => (bare(function), bare(&names.failthru)),
-                Link::Errback(function) => (bare(&names.passthru), bare(function)),
-                Link::Both(function) => (bare(function), bare(function)),
-                Link::Pair(pair) => match &**pair {
-                    Pair::Callback(call) => (whole(call)?, bare(&names.failthru)),
-                    Pair::Errback(call) => (bare(&names.passthru), whole(call)?),
-                    Pair::Both(call) => (whole(call)?, whole(call)?),
-                    Pair::Each(callback, errback) => (bare(callback), bare(errback)),
-                    Pair::Either(callback, errback) => (whole(callback)?, whole(errback)?),
-                },
-                Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
-                Link::Waiter(other) | Link::Return(other) => {
-                    (bare(other.as_any()), bare(other.as_any()))
-                }
-                Link::Resume(driver) | Link::Cancel(driver) => {
-                    (bare(driver.as_any()), bare(driver.as_any()))
-                }
-                Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
-                Link::Turn(turn) => (bare(turn.as_any()), bare(turn.as_any())),
-                Link::Timeout(timeout) => {
-                    let both = |name| -> PyResult<_> {
-                        let method = timeout.bind(py).getattr(name)?.unbind();
-                        Ok((bare(&method), bare(&method)))
-                    };
-                    pairs.push(both("convertCancelled")?);
-                    both("cancelTimeout")?
-                }
-            };
-            pairs.push(pair);
-        }
-        PyList::new(
-            py,
-            pairs.into_iter().map(|pair| pair.into_pyobject(py)).collect::<PyResult<Vec<_>>>()?,
-        )
+    /// The links as Twisted lists them, in a new list.
+    #[getter(_links)]
+    fn links<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        callbacks::listed(slf)
+    }
+
+    /// The links are to be these; runs nothing.
+    #[setter(_links)]
+    fn set_links<'py>(slf: &Bound<'py, Self>, list: &Bound<'py, PyAny>) -> PyResult<()> {
+        callbacks::replace(slf, list)
+    }
+
+    /// What is copied or pickled: the attributes that Twisted's would have, and those of the program.
+    pub(crate) fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = state(slf);
+        let all = get_state(
+            slf,
+            &[
+                ("_canceller", &its.canceller),
+                ("result", &its.result),
+                ("_chainedTo", &its.chained_to),
+                ("_debugInfo", &its.debug_info),
+            ],
+        )?;
+        all.set_item("_callbacks", callbacks::listed(slf)?)?;
+        all.set_item("called", its.chain.is_fired())?;
+        all.set_item("paused", its.chain.paused())?;
+        all.set_item("_suppressAlreadyCalled", its.chain.swallows())?;
+        Ok(all)
+    }
+
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
+        set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

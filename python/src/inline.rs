@@ -390,6 +390,15 @@ impl Driver {
         Deferred::fire_with(&target, result, name)
     }
 
+    /// The errback that tells a cancelled generator.
+    #[pyo3(name = "_cancelled")]
+    fn told<'py>(
+        slf: &Bound<'py, Self>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::cancelled(slf, result)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.places().iter().try_for_each(|place| place.visit(&visit))
     }

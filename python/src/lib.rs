@@ -2,6 +2,7 @@
 //!
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
 //! * `methods.rs`: whether a program has replaced methods of ours;
@@ -11,6 +12,7 @@
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
 mod attributes;
+mod callbacks;
 mod deferred;
 mod failure;
 mod inline;

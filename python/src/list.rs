@@ -222,6 +222,21 @@ impl DeferredList {
         Ok(())
     }
 
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = Self::its(slf);
+        let all = Deferred::__getstate__(slf.as_super())?;
+        for (name, slot) in [("_deferredList", &its.members), ("resultList", &its.results)] {
+            if let Some(value) = slot.get(slf.py()) {
+                all.set_item(name, value)?;
+            }
+        }
+        all.set_item("fireOnOneCallback", its.on_callback.get())?;
+        all.set_item("fireOnOneErrback", its.on_errback.get())?;
+        all.set_item("consumeErrors", its.consume_errors.get())?;
+        all.set_item("finishedCount", its.finished.get())?;
+        Ok(all)
+    }
+
     /// What has come so far: `(success, result)` of each member, or None.
     #[getter]
     fn resultList<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {

@@ -5,7 +5,7 @@
 //! then follow one another in the engine's loop, any number of them in constant stack.
 
 use crate::attributes::{
-    append, attribute, fire, get_state, is_empty, remove, set_state, take_first,
+    append, attribute, fire, get_state, is_empty, reduced, remove, set_state, take_first,
 };
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
@@ -221,10 +221,10 @@ impl Primitive {
         let lock = slf.as_any();
         let released = Self::give_back(slf).and_then(|next| {
             let Some(next) = next else { return Ok(Step::Ran) };
-            let Some(next) = as_deferred(&next).filter(|next| Deferred::is_plain(next)) else {
-                return fire(&next, lock.clone()).map(|()| Step::Ran);
-            };
-            Ok(fire_next(next, lock.clone())?.map_or(Step::Ran, Step::Called))
+            match as_deferred(&next).filter(|next| Deferred::is_plain(next)) {
+                Some(next) => Ok(fire_next(next, lock.clone())?.map_or(Step::Ran, Step::Called)),
+                None => fire(&next, lock.clone()).map(|()| Step::Ran),
+            }
         });
         released.unwrap_or_else(|error| {
             state(deferred).result.set(Some(failed(deferred, error)));
@@ -324,8 +324,12 @@ impl Primitive {
         Ok(all)
     }
 
-    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyDict>) -> PyResult<()> {
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
         set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -1,7 +1,7 @@
 //! `DeferredQueue`.
 
 use crate::attributes::{
-    append, attribute, fire, get_state, is_empty, remove, set_state, take_first,
+    append, attribute, fire, get_state, is_empty, reduced, remove, set_state, take_first,
 };
 use crate::deferred::Deferred;
 use crate::raw::{Attached, Slot};
@@ -167,8 +167,12 @@ impl DeferredQueue {
         get_state(slf, &Self::its(slf).kept())
     }
 
-    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyDict>) -> PyResult<()> {
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
         set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     #[classmethod]

@@ -427,6 +427,11 @@ impl Call {
         Ok(Self::with(function.unbind(), Some(names.unbind()), given))
     }
 
+    /// Whether nothing is given beside the result.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.room.len() == Self::BEFORE
+    }
+
     /// Calls it with the result first.
     pub(crate) fn call<'py>(&mut self, result: &Bound<'py, PyAny>) -> Called<'py> {
         let py = result.py();

@@ -32,6 +32,10 @@ pub(crate) struct Twisted {
     pub(crate) returned_value: Py<PyType>,
     pub(crate) passthru: Py<PyAny>,
     pub(crate) failthru: Py<PyAny>,
+    /// What marks the link of a Deferred that waits.
+    pub(crate) goes_on: Py<PyAny>,
+    /// What stands for no keywords where none can be added.
+    pub(crate) no_keywords: Py<PyAny>,
     pub(crate) warn_about_function: Py<PyAny>,
     pub(crate) log: Py<PyAny>,
     pub(crate) is_coroutine: Py<PyAny>,
@@ -103,6 +107,8 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         returned_value: class("_DefGen_Return")?,
         passthru: name("passthru")?.unbind(),
         failthru: name("_failthru")?.unbind(),
+        goes_on: name("_CONTINUE")?.unbind(),
+        no_keywords: name("_NONE_KWARGS")?.unbind(),
         warn_about_function: name("warnAboutFunction")?.unbind(),
         log: name("log")?.unbind(),
         is_coroutine: py.import("asyncio")?.getattr("iscoroutine")?.unbind(),

@@ -132,3 +132,8 @@ def test_callbacks_is_deprecated_as_twisted_has_it(before: str) -> None:
         "[]\n[('DeprecationWarning', 'twisted.internet.defer.Deferred.callbacks was deprecated in Twisted 25.5.0', "
         "'<string>')]\n"
     )
+
+
+def test_functions_do_not_become_methods() -> None:
+    program = "from twisted.internet.defer import succeed; X = type('X', (), {'make': succeed}); print(X().make(1).result)"
+    assert python("-c", TAKE_OVER + program) == "1\n"
