@@ -57,7 +57,7 @@ def _throw(
 
 
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    run = _hereafter._run_function
+    run, shorten = _hereafter._run_function, _hereafter._shorten
 
     def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
         # A plain function, since programs look at what they decorate.
@@ -65,6 +65,7 @@ def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], C
         def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
             return run(f, args, kwargs)
 
+        shorten(unwindGenerator)
         return unwindGenerator
 
     inlineCallbacks.__doc__ = names["inlineCallbacks"].__doc__

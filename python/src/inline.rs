@@ -2,7 +2,7 @@
 
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
-use crate::raw::{self, Attached, Sent, Slot};
+use crate::raw::{self, Arguments, Attached, Fast, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, failed, fire_next, give, state};
 use hereafter_engine::Step;
@@ -470,6 +470,36 @@ pub(crate) fn _run_function<'py>(
     arguments: &Bound<'py, PyTuple>,
     keywords: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, Deferred>> {
+    let called = function.call(arguments, (!keywords.is_empty()).then_some(keywords));
+    run_called(function, called)
+}
+
+/// Has a function that hands its arguments to `_run_function`, with the first that it closes over, leave
+/// that out where the interpreter lets it.
+#[pyfunction]
+pub(crate) fn _shorten(function: &Bound<'_, PyAny>) {
+    raw::call_by::<Decorated>(function);
+}
+
+/// What `inlineCallbacks` makes.
+struct Decorated;
+
+impl Fast for Decorated {
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let function = raw::first_closed_over(receiver)
+            .ok_or_else(|| PyTypeError::new_err("this function has lost what it decorates"))?;
+        run_called(&function, arguments.call(&function)).map(Bound::into_any)
+    }
+}
+
+/// Runs the generator that `function` gave when it was called.
+fn run_called<'py>(
+    function: &Bound<'py, PyAny>,
+    called: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, Deferred>> {
     let py = function.py();
     let names = twisted(py)?;
     let wanted = |what: &str| -> PyErr {
@@ -479,7 +509,7 @@ pub(crate) fn _run_function<'py>(
             "inlineCallbacks requires {told} to produce a generator; instead {what}"
         ))
     };
-    let generator = match function.call(arguments, (!keywords.is_empty()).then_some(keywords)) {
+    let generator = match called {
         Ok(generator) => generator,
         Err(error) if error.is_instance(py, names.returned_value.bind(py)) => {
             let clear = wanted("caught returnValue being used in a non-generator");

@@ -34,6 +34,7 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
     module.add_function(wrap_pyfunction!(inline::_run_generator, module)?)?;
     module.add_function(wrap_pyfunction!(inline::_run_function, module)?)?;
+    module.add_function(wrap_pyfunction!(inline::_shorten, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::succeed, module)?)?;
