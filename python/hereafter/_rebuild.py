@@ -74,7 +74,7 @@ def _throw(
 
 
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    run = _hereafter._run_function
+    run, shorten = _hereafter._run_function, _hereafter._shorten
 
     def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
         """
@@ -91,6 +91,7 @@ def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], C
         def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
             return run(f, args, kwargs)
 
+        shorten(unwindGenerator)
         return unwindGenerator
 
     inlineCallbacks.__qualname__ = inlineCallbacks.__name__

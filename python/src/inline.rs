@@ -521,7 +521,7 @@ impl Fast for RunFunction {
     type Receiver = PyModule;
 
     fn call<'py>(
-        module: &Bound<'py, PyModule>,
+        _module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if arguments.len() != 3 {
@@ -530,16 +530,46 @@ impl Fast for RunFunction {
         let (function, keywords) = (arguments.get(0), arguments.get(2));
         let keywords = keywords.cast::<PyDict>()?;
         let keywords = (!keywords.is_empty()).then_some(keywords);
-        let generator = function
-            .call(arguments.get(1).cast::<PyTuple>()?, keywords)
-            .or_else(|error| Err(returned_in_vain(&function, error)?))?;
-        let py = module.py();
-        let generators = &twisted(py)?.generator;
-        if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
-            return Err(no_generator(&function, &format!("got {}", generator.repr()?)));
-        }
-        raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
+        let called = function.call(arguments.get(1).cast::<PyTuple>()?, keywords);
+        run_called(&function, called)
     }
+}
+
+/// Has a function that hands its arguments to `_run_function`, with the first that it closes over, leave
+/// that out where the interpreter lets it.
+#[pyfunction]
+pub(crate) fn _shorten(function: &Bound<'_, PyAny>) {
+    raw::call_by::<Decorated>(function);
+}
+
+/// What `inlineCallbacks` makes.
+struct Decorated;
+
+impl Fast for Decorated {
+    type Receiver = PyAny;
+
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let function = raw::first_closed_over(receiver)
+            .ok_or_else(|| PyTypeError::new_err("this function has lost what it decorates"))?;
+        run_called(&function, arguments.call(&function))
+    }
+}
+
+/// Runs the generator that `function` gave when it was called.
+fn run_called<'py>(
+    function: &Bound<'py, PyAny>,
+    called: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let generator = called.or_else(|error| Err(returned_in_vain(function, error)?))?;
+    let py = function.py();
+    let generators = &twisted(py)?.generator;
+    if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
+        return Err(no_generator(function, &format!("got {}", generator.repr()?)));
+    }
+    raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
 }
 
 #[cold]

@@ -57,6 +57,7 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
     inline::add_functions(module)?;
+    module.add_function(wrap_pyfunction!(inline::_shorten, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
