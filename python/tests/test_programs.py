@@ -94,6 +94,15 @@ def test_aSuiteUnderTrial(tmp_path: Path) -> None:
     assert trial(*OURS, "-m", "twisted.trial", folder, EXPECTED="native") == passed
 
 
+@pytest.mark.parametrize("library", ["klein", "tubes"])
+def test_aLibrarysOwnSuite(library: str, tmp_path: Path) -> None:
+    run = ("-m", "twisted.trial", f"--temp-directory={tmp_path / 'trial'}", library)
+    stock, ours = (printed(*side, *run, LC_ALL="C") for side in (STOCK, OURS))
+    ended = [re.findall(r"^(?:Ran \d+ tests|PASSED.*)", text, flags=re.MULTILINE) for text in (stock, ours)]
+    assert len(ended[0]) == 2, stock
+    assert ended[1] == ended[0]
+
+
 def frames_shown(text: str) -> dict[str, list[str]]:
     """The functions in the traceback that trial shows of each test."""
     shown = {}
