@@ -353,6 +353,20 @@ impl Deferred {
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
                 Link::Turn(turn) => bury(turn.into_any()),
+                // What is given beside the result may be the next of a long row.
+                Link::Pair(pair) => match *pair {
+                    Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => {
+                        call.take_apart(bury);
+                    }
+                    Pair::Either(callback, errback) => {
+                        callback.take_apart(bury);
+                        errback.take_apart(bury);
+                    }
+                    Pair::Each(callback, errback) => {
+                        bury(callback);
+                        bury(errback);
+                    }
+                },
                 other => drop(other),
             }
         }

@@ -432,6 +432,12 @@ impl Call {
         self.room.len() == Self::BEFORE
     }
 
+    /// Hands out all that it holds.
+    pub(crate) fn take_apart(self, take: impl FnMut(Py<PyAny>)) {
+        let names = self.names.map(Py::into_any);
+        self.room.into_iter().flatten().chain(names).chain([self.function]).for_each(take);
+    }
+
     /// Calls it with the result first.
     pub(crate) fn call<'py>(&mut self, result: &Bound<'py, PyAny>) -> Called<'py> {
         let py = result.py();
