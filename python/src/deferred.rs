@@ -214,6 +214,27 @@ impl Fast for Fire {
     }
 }
 
+/// `fromCoroutine(coro)`.
+struct FromCoroutine;
+
+impl Fast for FromCoroutine {
+    type Receiver = PyType;
+
+    fn call<'py>(
+        class: &Bound<'py, PyType>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        let wrong = || arguments.other_than_one("Deferred.fromCoroutine()", "coro");
+        let coro = arguments.only(intern!(py, "coro")).ok_or_else(wrong)?;
+        if Driver::can_drive(&coro)? {
+            return Driver::begin(&coro).map(Bound::into_any);
+        }
+        let text = format!("{} is not a coroutine", coro.repr()?.to_str()?);
+        Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
+    }
+}
+
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
@@ -242,6 +263,11 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
         py,
         c"callback",
         c"callback($self, result)\n--\n\nFires with a result: runs the callbacks.",
+    )?;
+    raw::add_class_method::<FromCoroutine>(
+        &class,
+        c"fromCoroutine",
+        c"fromCoroutine($type, coro)\n--\n\nRuns a coroutine that awaits Deferreds; the Deferred fires with what it returns.",
     )
 }
 
@@ -852,20 +878,6 @@ impl Deferred {
 
     fn __await__(slf: &Bound<'_, Self>) -> Awaiter {
         Self::awaiter(slf)
-    }
-
-    /// Runs a coroutine that awaits Deferreds; the Deferred fires with what it returns.
-    #[classmethod]
-    fn fromCoroutine<'py>(
-        _class: &Bound<'py, PyType>,
-        coro: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, Self>> {
-        let py = coro.py();
-        if Driver::can_drive(coro)? {
-            return Driver::begin(coro);
-        }
-        let text = format!("{} is not a coroutine", coro.repr()?.to_str()?);
-        Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
     }
 
     #[classmethod]

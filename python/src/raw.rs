@@ -1243,11 +1243,32 @@ pub(crate) fn add_function<F: Fast<Receiver = PyModule>>(
     name: &'static CStr,
     doc: &'static CStr,
 ) -> PyResult<()> {
+    module.add(name.to_string_lossy().as_ref(), function::<F>(module.as_any(), name, doc)?)
+}
+
+/// Puts in a class a function that gets the class, and is called on it or on what derives from it alike.
+///
+/// A method of the class would do too, but calls of those are counted twice towards the recursion limit.
+pub(crate) fn add_class_method<F: Fast<Receiver = PyType>>(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    doc: &'static CStr,
+) -> PyResult<()> {
+    class.setattr(name.to_string_lossy().as_ref(), function::<F>(class.as_any(), name, doc)?)
+}
+
+/// A function that is bound to `receiver`.
+fn function<'py, F: Fast>(
+    receiver: &Bound<'py, PyAny>,
+    name: &'static CStr,
+    doc: &'static CStr,
+) -> PyResult<Bound<'py, PyAny>> {
     let definition = definition::<F>(name, doc);
-    // SAFETY: the definition lives forever, and says of its function what it is.
-    let function =
-        unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), std::ptr::null_mut()) };
-    module.add(name.to_string_lossy().as_ref(), owned(module.py(), function)?)
+    // SAFETY: the definition lives forever, and says of its function what it is; the callers bind it to
+    // what it takes.
+    owned(receiver.py(), unsafe {
+        ffi::PyCFunction_NewEx(definition, receiver.as_ptr(), std::ptr::null_mut())
+    })
 }
 
 /// The function as the interpreter calls it.
