@@ -5,6 +5,10 @@ Twisted's Deferreds, run by a native engine.
 ``hereafter.install()``, called before anything imports ``twisted.internet.defer``.
 """
 
-from hereafter.takeover import TooLate, install, installed
+from hereafter._presence import require_native
+
+require_native()
+
+from hereafter.takeover import TooLate, install, installed  # noqa: E402
 
 __all__ = ["TooLate", "install", "installed"]

@@ -10,12 +10,29 @@ from __future__ import annotations
 import warnings
 from functools import wraps
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
-from hereafter import _hereafter
+from hereafter import _callbacks, _hereafter
 
-#: Methods that stay Twisted's own.
-_KEPT = ("addTimeout", "asFuture", "fromFuture", "callbacks")
+#: Classes and functions that are ours, by the names that Twisted has for them.
+_NATIVE = (
+    "_ConcurrencyPrimitive",
+    "_cancellableInlineCallbacks",
+    "_parseDeferredListResult",
+    "DeferredList",
+    "DeferredLock",
+    "DeferredQueue",
+    "DeferredSemaphore",
+    "ensureDeferred",
+    "execute",
+    "fail",
+    "gatherResults",
+    "maybeDeferred",
+    "succeed",
+)
+
+#: Methods and properties that stay Twisted's own.
+_KEPT = ("asFuture", "fromFuture", "callbacks")
 
 
 def _check_return_value(trace: TracebackType | None) -> None:
@@ -43,27 +60,49 @@ def _check_return_value(trace: TracebackType | None) -> None:
     )
 
 
+def _throw(
+    self: Any, error: Any, value: BaseException | None = None, traceback: TracebackType | None = None
+) -> NoReturn:
+    """
+    Raise what is thrown into an ``await``, from a frame of Python code: Twisted's own leaves one there too,
+    and some count the lines of a traceback.
+    """
+    error = error if value is None else value
+    if traceback is not None:
+        error = (error() if isinstance(error, type) else error).with_traceback(traceback)
+    raise error
+
+
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    run = _hereafter._run_function
+    run, shorten = _hereafter._run_function, _hereafter._shorten
 
     def inlineCallbacks(f: Callable[..., Any]) -> Callable[..., Any]:
+        """
+        Make a function of a generator that waits for Deferreds.
+
+        What the generator yields is awaited, if it is a Deferred, a coroutine or such a generator, and
+        its value is what ``yield`` comes to; a failure is raised there. Anything else comes back as it
+        is. Each call gives a Deferred that fires with what the generator returns or raises; cancelling
+        it cancels what the generator waits for.
+        """
+
         # A plain function, since programs look at what they decorate.
         @wraps(f)
         def unwindGenerator(*args: Any, **kwargs: Any) -> Any:
             return run(f, args, kwargs)
 
+        shorten(unwindGenerator)
         return unwindGenerator
 
-    inlineCallbacks.__doc__ = names["inlineCallbacks"].__doc__
+    inlineCallbacks.__qualname__ = inlineCallbacks.__name__
     return inlineCallbacks
 
 
 def _adopt(function: Any, names: dict[str, Any]) -> Any:
     """
-    Give a function of ours the module name of the one that it stands for.
+    Give a function or class of ours the module name of the one that it stands for.
     """
     function.__module__ = names["__name__"]
-    function.__qualname__ = function.__name__
     return function
 
 
@@ -73,14 +112,14 @@ def rebuild(names: dict[str, Any]) -> None:
     """
     old = names["Deferred"]
     new = _hereafter.Deferred
-    names["_parseDeferredListResult"] = _hereafter._parseDeferredListResult
+    for name in _NATIVE:
+        names[name] = _adopt(getattr(_hereafter, name), names)
     _hereafter._bind(names, _check_return_value)
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
+    type(new().__await__()).throw = _throw
+    new._callbacks = property(_callbacks.get, _callbacks.replace)
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
-    for name in ("DeferredList", "gatherResults", "succeed", "fail", "execute", "maybeDeferred", "ensureDeferred"):
-        names[name] = getattr(_hereafter, name)
     names["inlineCallbacks"] = _adopt(_inline_callbacks(names), names)
-    names["_cancellableInlineCallbacks"] = _hereafter._run_generator

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 _START = ("_deferSetUpAndRun", "_asynctest")
+_THROWN = ("_throw", "_rebuild")
 _SUPPRESS = ("runWithWarningsSuppressed", "utils")
 
 
@@ -22,10 +23,15 @@ def _with_frames_of_twisted(frames: list[Any]) -> list[Any]:
 
     Native code leaves none, and trial tells by them where its own frames end.
     """
-    names = [(frame[0], os.path.splitext(os.path.basename(frame[1]))[0]) for frame in frames[:3]]
+    names = [(frame[0], os.path.splitext(os.path.basename(frame[1]))[0]) for frame in frames[:4]]
+    if names[1:2] == [_THROWN]:
+        del frames[1], names[1]
+    if names[:2] == [_SUPPRESS, _SUPPRESS]:
+        # Up to Twisted 24.11 a test is called by Deferreds alone, which are none of these frames.
+        return frames[2:]
     if len(names) < 2 or names[0] != _START or names[1] == ("__iter__", "defer"):
         return frames
-    if names[1:] == [_SUPPRESS, _SUPPRESS]:
+    if names[1:3] == [_SUPPRESS, _SUPPRESS]:
         left_out = [("__iter__", "defer"), ("raiseException", "failure"), ("maybeDeferred", "defer")]
     else:
         left_out = [("__iter__", "defer"), ("_runCallbacks", "defer")]

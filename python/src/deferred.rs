@@ -1,10 +1,13 @@
 //! `Deferred`, as Python sees it.
 
+use crate::attributes::{get_state, reduced, set_state};
+use crate::callbacks::{self, call_of};
 use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{
     self, Arguments, Attached, Awaits, Call, Fast, Finalized, Known, Layout, Sent, Slot, Watch,
 };
+use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
@@ -17,7 +20,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
-use std::convert::Infallible;
 
 /// A callback which will be put off until later.
 ///
@@ -236,8 +238,6 @@ impl Fast for FromCoroutine {
 /// Has the class make its objects the short way, and puts in the methods that are called most.
 pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    // What the interpreter says of an object names its class, and without this the class's module too.
-    class.setattr(intern!(py, "__name__"), "Deferred")?;
     let probe = Bound::new(py, Deferred::bare())?;
     Layout::learn(&probe);
     raw::finalize::<Deferred>(py);
@@ -247,17 +247,17 @@ pub(crate) fn shorten(py: Python<'_>) -> PyResult<()> {
     raw::add_method::<Add<CALLBACK>>(
         py,
         c"addCallback",
-        c"addCallback($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
+        c"addCallback($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, unless it is a failure.",
     )?;
     raw::add_method::<Add<ERRBACK>>(
         py,
         c"addErrback",
-        c"addErrback($self, errback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
+        c"addErrback($self, errback, *args, **kwargs)\n--\n\nAdds a function that is called with the result if it is a failure.",
     )?;
     raw::add_method::<Add<BOTH>>(
         py,
         c"addBoth",
-        c"addBoth($self, callback, /, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
+        c"addBoth($self, callback, *args, **kwargs)\n--\n\nAdds a function that is called with the result, be it a failure or not.",
     )?;
     raw::add_method::<Fire>(
         py,
@@ -378,6 +378,21 @@ impl Deferred {
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
+                Link::Turn(turn) => bury(turn.into_any()),
+                // What is given beside the result may be the next of a long row.
+                Link::Pair(pair) => match *pair {
+                    Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => {
+                        call.take_apart(bury);
+                    }
+                    Pair::Either(callback, errback) => {
+                        callback.take_apart(bury);
+                        errback.take_apart(bury);
+                    }
+                    Pair::Each(callback, errback) => {
+                        bury(callback);
+                        bury(errback);
+                    }
+                },
                 other => drop(other),
             }
         }
@@ -455,7 +470,7 @@ impl Deferred {
     }
 
     #[inline]
-    fn is_plain_class(py: Python<'_>) -> bool {
+    pub(crate) fn is_plain_class(py: Python<'_>) -> bool {
         plainness(py, Self::type_object_raw(py)) & PLAIN != 0
     }
 
@@ -592,33 +607,17 @@ impl Deferred {
     }
 }
 
-/// A call from what `addCallbacks` is given, where `None` stands for nothing.
-fn call_of(
-    function: Bound<'_, PyAny>,
-    arguments: Option<Bound<'_, PyAny>>,
-    keywords: Option<Bound<'_, PyAny>>,
-) -> PyResult<Call> {
-    let mut copy = None;
-    if let Some(keywords) = keywords {
-        copy.insert(PyDict::new(function.py())).update(keywords.cast()?)?;
-    }
-    let arguments = match arguments {
-        Some(arguments) => arguments.try_iter()?.collect::<PyResult<_>>()?,
-        None => Vec::new(),
-    };
-    Call::new(function, arguments, copy.as_ref())
-}
-
 #[pymethods]
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl Deferred {
+    /// Whether it is noted where Deferreds are made and who fires them; may be set on one of them too.
     #[classattr]
     fn debug() -> bool {
         false
     }
 
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(signature = (*_arguments, **_keywords), text_signature = "(canceller=None)")]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         Self::bare()
     }
@@ -629,7 +628,10 @@ impl Deferred {
     }
 
     /// Adds a callback and an errback; either gets what it is to be given beside the result.
-    #[pyo3(signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None))]
+    #[pyo3(
+        signature = (callback, errback = None, callbackArgs = None, callbackKeywords = None, errbackArgs = None, errbackKeywords = None),
+        text_signature = "($self, callback, errback=None, callbackArgs=(), callbackKeywords={}, errbackArgs=(), errbackKeywords={})"
+    )]
     fn addCallbacks<'py>(
         slf: &Bound<'py, Self>,
         callback: Bound<'py, PyAny>,
@@ -660,6 +662,20 @@ impl Deferred {
         };
         Self::push(slf, Link::Pair(Box::new(pair)));
         Ok(slf.clone())
+    }
+
+    /// Cancels this Deferred after `timeout` seconds by `clock`, if it has no result by then.
+    ///
+    /// What has been added before counts, what is added later does not. The result is a `TimeoutError`
+    /// then, or what `onTimeoutCancel` returns when it is called with the result and `timeout`.
+    #[pyo3(signature = (timeout, clock, onTimeoutCancel = None))]
+    fn addTimeout<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Bound<'py, PyAny>,
+        clock: &Bound<'py, PyAny>,
+        onTimeoutCancel: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Timeout::add(slf, timeout, clock, onTimeoutCancel)
     }
 
     /// Has the Deferred `d` fire with this one's result, which is then `None` here.
@@ -713,28 +729,32 @@ impl Deferred {
         hereafter_engine::run::<PyWorld<'py>>(slf);
     }
 
+    /// Whether it has fired.
     #[getter]
     fn called(slf: &Bound<'_, Self>) -> bool {
         state(slf).chain.is_fired()
     }
 
     #[setter]
-    fn set_called(slf: &Bound<'_, Self>, called: bool) {
-        let chain = &state(slf).chain;
+    fn set_called(slf: &Bound<'_, Self>, called: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (chain, called) = (&state(slf).chain, called.is_truthy()?);
         chain.overwrite(called, chain.paused(), chain.swallows());
+        Ok(())
     }
 
+    /// How often it is paused; waiting for another Deferred counts as one.
     #[getter]
-    fn paused(slf: &Bound<'_, Self>) -> u32 {
+    fn paused(slf: &Bound<'_, Self>) -> i32 {
         state(slf).chain.paused()
     }
 
     #[setter]
-    fn set_paused(slf: &Bound<'_, Self>, paused: u32) {
+    fn set_paused(slf: &Bound<'_, Self>, paused: i32) {
         let chain = &state(slf).chain;
         chain.overwrite(chain.is_fired(), paused, chain.swallows());
     }
 
+    /// What the last callback returned; while this waits, the Deferred that it waits for. Absent until it has fired.
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         state(slf)
@@ -801,58 +821,43 @@ impl Deferred {
         state(slf).chain.is_running()
     }
 
-    /// The links as Twisted lists them; a copy.
-    #[getter(_callbacks)]
-    fn callbacks<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        let py = slf.py();
-        let names = twisted(py)?;
-        let nothing = || (PyTuple::empty(py), PyDict::new(py));
-        let bare = |function: &Py<PyAny>| {
-            let (arguments, keywords) = nothing();
-            (function.clone_ref(py), arguments, keywords)
-        };
-        let whole = |call: &Call| -> PyResult<_> {
-            Ok((call.function.clone_ref(py), call.arguments(py)?, call.keywords(py)?))
-        };
-        let method = |other: &Py<Self>, name: &str| -> PyResult<_> {
-            Ok(bare(&other.bind(py).getattr(name)?.unbind()))
-        };
-        let mut pairs = Vec::new();
-        // A copy first: what follows may run other people's code.
-        let mut links = Vec::new();
-        let copied: Result<(), Infallible> = state(slf).links.each(|link| {
-            links.push(link.copy(py));
-            Ok(())
-        });
-        let Ok(()) = copied;
-        for link in &links {
-            let pair = match link {
-                Link::Over => continue,
-                Link::Callback(function) => (bare(function), bare(&names.failthru)),
-                Link::Errback(function) => (bare(&names.passthru), bare(function)),
-                Link::Both(function) => (bare(function), bare(function)),
-                Link::Pair(pair) => match &**pair {
-                    Pair::Callback(call) => (whole(call)?, bare(&names.failthru)),
-                    Pair::Errback(call) => (bare(&names.passthru), whole(call)?),
-                    Pair::Both(call) => (whole(call)?, whole(call)?),
-                    Pair::Each(callback, errback) => (bare(callback), bare(errback)),
-                    Pair::Either(callback, errback) => (whole(callback)?, whole(errback)?),
-                },
-                Link::Fire(other) => (method(other, "callback")?, method(other, "errback")?),
-                Link::Waiter(other) | Link::Return(other) => {
-                    (bare(other.as_any()), bare(other.as_any()))
-                }
-                Link::Resume(driver) | Link::Cancel(driver) => {
-                    (bare(driver.as_any()), bare(driver.as_any()))
-                }
-                Link::Member(list, _) => (bare(list.as_any()), bare(list.as_any())),
-            };
-            pairs.push(pair);
-        }
-        PyList::new(
-            py,
-            pairs.into_iter().map(|pair| pair.into_pyobject(py)).collect::<PyResult<Vec<_>>>()?,
-        )
+    /// The links as Twisted lists them, in a new list.
+    #[getter(_links)]
+    fn links<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        callbacks::listed(slf)
+    }
+
+    /// The links are to be these; runs nothing.
+    #[setter(_links)]
+    fn set_links<'py>(slf: &Bound<'py, Self>, list: &Bound<'py, PyAny>) -> PyResult<()> {
+        callbacks::replace(slf, list)
+    }
+
+    /// What is copied or pickled: the attributes that Twisted's would have, and those of the program.
+    pub(crate) fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = state(slf);
+        let all = get_state(
+            slf,
+            &[
+                ("_canceller", &its.canceller),
+                ("result", &its.result),
+                ("_chainedTo", &its.chained_to),
+                ("_debugInfo", &its.debug_info),
+            ],
+        )?;
+        all.set_item("_callbacks", callbacks::listed(slf)?)?;
+        all.set_item("called", its.chain.is_fired())?;
+        all.set_item("paused", its.chain.paused())?;
+        all.set_item("_suppressAlreadyCalled", its.chain.swallows())?;
+        Ok(all)
+    }
+
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<()> {
+        set_state(slf, state)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        reduced(slf)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -914,6 +919,8 @@ impl Deferred {
             Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
+            Link::Turn(turn) => visit.call(turn),
+            Link::Timeout(timeout) => visit.call(timeout),
         })
     }
 

@@ -7,6 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+/// What [`from_parts`] gives a failure.
+pub(crate) const ATTRIBUTES: [&str; 5] = ["count", "captureVars", "type", "value", "tb"];
+
 /// Whether `object` is a failure.
 #[inline]
 pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
@@ -57,7 +60,7 @@ fn from_parts<'py>(
     let py = value.py();
     let names = twisted(py)?;
     let class = names.failure.bind(py);
-    if !is_plain(py, names) || is_failure(value) {
+    if !names.failure_is_lazy || !is_plain(py, names) || is_failure(value) {
         return class.call1((value, value.get_type(), traceback, capture));
     }
     let count = intern!(py, "count");
@@ -115,5 +118,9 @@ pub(crate) fn plain_exception<'py>(
     }
     let traceback = failure.getattr(intern!(py, "tb"))?;
     value.setattr(intern!(py, "__traceback__"), traceback)?;
+    if !names.failure_is_lazy {
+        // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
+        value.setattr(intern!(py, "__failure__"), failure)?;
+    }
     Ok(Some(value))
 }

@@ -390,6 +390,15 @@ impl Driver {
         Deferred::fire_with(&target, result, name)
     }
 
+    /// The errback that tells a cancelled generator.
+    #[pyo3(name = "_cancelled")]
+    fn told<'py>(
+        slf: &Bound<'py, Self>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::cancelled(slf, result)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.places().iter().try_for_each(|place| place.visit(&visit))
     }
@@ -441,7 +450,7 @@ fn run<'py>(
 
 /// The result of a deferred that can be taken just so.
 #[inline]
-fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
+pub(crate) fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
     let its = state(deferred);
     let chain = &its.chain;
     if !chain.is_fired()
@@ -488,7 +497,7 @@ fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sen
     }
 }
 
-/// `_run_generator(generator)`: runs the generator or coroutine.
+/// `_cancellableInlineCallbacks(gen)`: runs the generator or coroutine.
 pub(crate) struct RunGenerator;
 
 impl Fast for RunGenerator {
@@ -498,8 +507,8 @@ impl Fast for RunGenerator {
         module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let wrong = || arguments.other_than_one("_run_generator()", "generator");
-        let generator = arguments.only(intern!(module.py(), "generator")).ok_or_else(wrong)?;
+        let wrong = || arguments.other_than_one("_cancellableInlineCallbacks()", "gen");
+        let generator = arguments.only(intern!(module.py(), "gen")).ok_or_else(wrong)?;
         Driver::begin(&generator).map(Bound::into_any)
     }
 }
@@ -512,7 +521,7 @@ impl Fast for RunFunction {
     type Receiver = PyModule;
 
     fn call<'py>(
-        module: &Bound<'py, PyModule>,
+        _module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if arguments.len() != 3 {
@@ -521,16 +530,46 @@ impl Fast for RunFunction {
         let (function, keywords) = (arguments.get(0), arguments.get(2));
         let keywords = keywords.cast::<PyDict>()?;
         let keywords = (!keywords.is_empty()).then_some(keywords);
-        let generator = function
-            .call(arguments.get(1).cast::<PyTuple>()?, keywords)
-            .or_else(|error| Err(returned_in_vain(&function, error)?))?;
-        let py = module.py();
-        let generators = &twisted(py)?.generator;
-        if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
-            return Err(no_generator(&function, &format!("got {}", generator.repr()?)));
-        }
-        raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
+        let called = function.call(arguments.get(1).cast::<PyTuple>()?, keywords);
+        run_called(&function, called)
     }
+}
+
+/// Has a function that hands its arguments to `_run_function`, with the first that it closes over, leave
+/// that out where the interpreter lets it.
+#[pyfunction]
+pub(crate) fn _shorten(function: &Bound<'_, PyAny>) {
+    raw::call_by::<Decorated>(function);
+}
+
+/// What `inlineCallbacks` makes.
+struct Decorated;
+
+impl Fast for Decorated {
+    type Receiver = PyAny;
+
+    fn call<'py>(
+        receiver: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let function = raw::first_closed_over(receiver)
+            .ok_or_else(|| PyTypeError::new_err("this function has lost what it decorates"))?;
+        run_called(&function, arguments.call(&function))
+    }
+}
+
+/// Runs the generator that `function` gave when it was called.
+fn run_called<'py>(
+    function: &Bound<'py, PyAny>,
+    called: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let generator = called.or_else(|error| Err(returned_in_vain(function, error)?))?;
+    let py = function.py();
+    let generators = &twisted(py)?.generator;
+    if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
+        return Err(no_generator(function, &format!("got {}", generator.repr()?)));
+    }
+    raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
 }
 
 #[cold]
@@ -558,8 +597,8 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Layout::learn(&Bound::new(module.py(), Driver::bare())?);
     raw::add_function::<RunGenerator>(
         module,
-        c"_run_generator",
-        c"_run_generator(generator)\n--\n\nRuns the generator or coroutine.",
+        c"_cancellableInlineCallbacks",
+        c"_cancellableInlineCallbacks(gen)\n--\n\nRuns the generator or coroutine.",
     )?;
     raw::add_function::<RunFunction>(
         module,

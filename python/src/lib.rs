@@ -2,37 +2,62 @@
 //!
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
 //! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
+//! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
+//! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
+//! * `timeout.rs`: `addTimeout`;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
 //! * `raw.rs`: all unsafe code, with the argument for it.
 
+mod attributes;
+mod callbacks;
 mod deferred;
 mod failure;
 mod inline;
 mod list;
+mod locks;
+mod methods;
+mod queue;
 mod raw;
 mod ready;
+mod timeout;
 mod trail;
 mod twisted;
 mod world;
 
+use pyo3::PyClass;
 use pyo3::prelude::*;
 
+/// Puts a class in. What the interpreter says of an object names its class, and without this the class's module too.
+fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<T>()?;
+    module.py().get_type::<T>().setattr("__name__", <T as PyClass>::NAME)
+}
+
 /// The native half of `hereafter.defer`.
-#[pymodule]
+///
+/// Its state is kept for one thread at a time, so where Python can do without the global lock, it is
+/// taken again.
+#[pymodule(gil_used = true)]
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    module.add_class::<deferred::Deferred>()?;
+    add_class::<deferred::Deferred>(module)?;
     deferred::shorten(py)?;
     deferred::remember_methods(py)?;
-    module.add_class::<list::DeferredList>()?;
-    py.get_type::<list::DeferredList>().setattr("__name__", "DeferredList")?;
+    add_class::<list::DeferredList>(module)?;
     deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
+    add_class::<locks::Primitive>(module)?;
+    add_class::<locks::DeferredLock>(module)?;
+    add_class::<locks::DeferredSemaphore>(module)?;
+    locks::complete(py)?;
+    add_class::<queue::DeferredQueue>(module)?;
     module.add("_DEFERRED_SUBCLASSES", deferred::classes(py)?)?;
     module.add_function(wrap_pyfunction!(deferred::_is_deferred, module)?)?;
     module.add_function(wrap_pyfunction!(twisted::_bind, module)?)?;
     inline::add_functions(module)?;
+    module.add_function(wrap_pyfunction!(inline::_shorten, module)?)?;
     module.add_function(wrap_pyfunction!(list::parse_results, module)?)?;
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;

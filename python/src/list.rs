@@ -4,7 +4,7 @@ use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::raw::{Attached, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, fire_next, state};
+use crate::world::{Link, fire_next, pass, state};
 use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAssertionError;
@@ -93,8 +93,9 @@ impl DeferredList {
         let Some(next) = next else {
             if consumed {
                 state(member).result.set(Some(py.None().into_bound(py)));
+                return Ok(Step::Ran);
             }
-            return Ok(Step::Ran);
+            return Ok(pass(result));
         };
         if consumed {
             state(member).links.push_front(Link::Over);
@@ -154,7 +155,10 @@ impl DeferredList {
 #[allow(non_snake_case, reason = "the names are Twisted's")]
 impl DeferredList {
     #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
+    #[pyo3(
+        signature = (*_arguments, **_keywords),
+        text_signature = "(deferredList, fireOnOneCallback=False, fireOnOneErrback=False, consumeErrors=False)"
+    )]
     fn new(
         _arguments: &Bound<'_, PyTuple>,
         _keywords: Option<&Bound<'_, PyDict>>,
@@ -218,6 +222,22 @@ impl DeferredList {
         Ok(())
     }
 
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let its = Self::its(slf);
+        let all = Deferred::__getstate__(slf.as_super())?;
+        for (name, slot) in [("_deferredList", &its.members), ("resultList", &its.results)] {
+            if let Some(value) = slot.get(slf.py()) {
+                all.set_item(name, value)?;
+            }
+        }
+        all.set_item("fireOnOneCallback", its.on_callback.get())?;
+        all.set_item("fireOnOneErrback", its.on_errback.get())?;
+        all.set_item("consumeErrors", its.consume_errors.get())?;
+        all.set_item("finishedCount", its.finished.get())?;
+        Ok(all)
+    }
+
+    /// What has come so far: `(success, result)` of each member, or None.
     #[getter]
     fn resultList<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
         Self::its(slf).results.get(slf.py())
@@ -238,6 +258,7 @@ impl DeferredList {
         Self::its(slf).members.set(Some(members));
     }
 
+    /// Whether the first member that succeeds fires the list.
     #[getter]
     fn fireOnOneCallback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_callback.get()
@@ -248,6 +269,7 @@ impl DeferredList {
         Self::its(slf).on_callback.set(on);
     }
 
+    /// Whether the first member that fails fires the list.
     #[getter]
     fn fireOnOneErrback(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).on_errback.get()
@@ -258,6 +280,7 @@ impl DeferredList {
         Self::its(slf).on_errback.set(on);
     }
 
+    /// Whether the members' failures become None there.
     #[getter]
     fn consumeErrors(slf: &Bound<'_, Self>) -> bool {
         Self::its(slf).consume_errors.get()
@@ -268,6 +291,7 @@ impl DeferredList {
         Self::its(slf).consume_errors.set(on);
     }
 
+    /// How many members have a result.
     #[getter]
     fn finishedCount(slf: &Bound<'_, Self>) -> usize {
         Self::its(slf).finished.get()
@@ -292,7 +316,7 @@ impl DeferredList {
 
 /// The values of a list of `(success, value)`, all of which succeeded.
 #[pyfunction]
-#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /))]
+#[pyo3(name = "_parseDeferredListResult", signature = (results, _fire_on_one_errback = false, /), text_signature = "(resultList, fireOnOneErrback=False, /)")]
 pub(crate) fn parse_results<'py>(
     results: &Bound<'py, PyAny>,
     _fire_on_one_errback: bool,

@@ -271,6 +271,23 @@ impl<'py> Raised<'py> {
     }
 
     /// Takes what the interpreter has noted.
+    #[cfg(Py_3_12)]
+    fn take(py: Python<'py>) -> Self {
+        // SAFETY: rule 3: what is fetched is owned by us, and is an exception.
+        match unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyErr_GetRaisedException()) } {
+            Some(value) => {
+                // SAFETY: rule 3.
+                let traceback = unsafe {
+                    Bound::from_owned_ptr_or_opt(py, ffi::PyException_GetTraceback(value.as_ptr()))
+                };
+                Self { value, traceback }
+            }
+            None => Self::nothing(py),
+        }
+    }
+
+    /// Takes what the interpreter has noted.
+    #[cfg(not(Py_3_12))]
     fn take(py: Python<'py>) -> Self {
         let (mut kind, mut value, mut traceback) =
             (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
@@ -287,14 +304,16 @@ impl<'py> Raised<'py> {
                     }
                     Self { value, traceback }
                 }
-                None => Self::from_error(
-                    py,
-                    pyo3::exceptions::PySystemError::new_err(
-                        "a call failed and noted no exception",
-                    ),
-                ),
+                None => Self::nothing(py),
             }
         }
+    }
+
+    /// What is raised for a call that failed without an exception.
+    #[cold]
+    fn nothing(py: Python<'py>) -> Self {
+        let text = "a call failed and noted no exception";
+        Self::from_error(py, pyo3::exceptions::PySystemError::new_err(text))
     }
 }
 
@@ -409,6 +428,17 @@ impl Call {
         }
         let given = arguments.chain(keywords.values().into_iter().map(Bound::unbind));
         Ok(Self::with(function.unbind(), Some(names.unbind()), given))
+    }
+
+    /// Whether nothing is given beside the result.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.room.len() == Self::BEFORE
+    }
+
+    /// Hands out all that it holds.
+    pub(crate) fn take_apart(self, take: impl FnMut(Py<PyAny>)) {
+        let names = self.names.map(Py::into_any);
+        self.room.into_iter().flatten().chain(names).chain([self.function]).for_each(take);
     }
 
     /// Calls it with the result first.
@@ -562,22 +592,72 @@ pub(crate) fn await_by<T: Awaits>(py: Python<'_>) {
     }
 }
 
-/// Runs `inside` with one call less counted towards the recursion limit.
+/// Runs `inside` with the call of a Python function that does nothing else, and that of the native function
+/// which it calls, not counted towards the recursion limit: with what they call, they count as one.
 ///
-/// For functions that are called by a Python function which does nothing else: the two count as one.
+/// From `CPython` 3.12 on calls of Python functions are counted elsewhere, and [`call_by`] spares that one.
 pub(crate) fn as_one_call<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
-    /// Counts the call again, also when `inside` unwinds.
+    /// How many calls have been counted; from 3.11 on the interpreter makes native calls without.
+    const COUNTED: usize = if cfg!(Py_3_12) {
+        0
+    } else if cfg!(Py_3_11) {
+        1
+    } else {
+        2
+    };
+    /// Counts the calls again, also when `inside` unwinds.
     struct Again;
     impl Drop for Again {
         fn drop(&mut self) {
-            // SAFETY: attached; it cannot fail, for there is the room that was made below.
-            unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
+            for _ in 0..COUNTED {
+                // SAFETY: attached; it cannot fail, for there is the room that was made below.
+                unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
+            }
         }
     }
-    // SAFETY: the caller's caller is a Python function, whose call is counted until it returns.
-    unsafe { ffi::Py_LeaveRecursiveCall() };
+    for _ in 0..COUNTED {
+        // SAFETY: these calls are counted until they return.
+        unsafe { ffi::Py_LeaveRecursiveCall() };
+    }
     let _again = Again;
     inside()
+}
+
+/// Has a Python function be called by `F`, which is to do what the function does, without a frame of its own.
+///
+/// Does nothing before `CPython` 3.12, which runs the function's code whatever it is told.
+pub(crate) fn call_by<F: Fast>(function: &Bound<'_, PyAny>) {
+    #[cfg(Py_3_12)]
+    {
+        // SAFETY: declared as in the interpreter's own header.
+        unsafe extern "C" {
+            fn PyFunction_SetVectorcall(function: *mut ffi::PyObject, call: ffi::vectorcallfunc);
+        }
+        // SAFETY: the first is a function, as was just checked.
+        unsafe {
+            if ffi::PyFunction_Check(function.as_ptr()) != 0 {
+                PyFunction_SetVectorcall(function.as_ptr(), vectorcall::<F>());
+            }
+        }
+    }
+    #[cfg(not(Py_3_12))]
+    let _ = (function, std::marker::PhantomData::<F>);
+}
+
+/// What the first of the variables that a Python function closes over holds.
+pub(crate) fn first_closed_over<'py>(function: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: what is checked to be a function has a tuple of cells or nothing; the cell's value is owned by us.
+    unsafe {
+        if ffi::PyFunction_Check(function.as_ptr()) == 0 {
+            return None;
+        }
+        let cells = ffi::PyFunction_GetClosure(function.as_ptr());
+        if cells.is_null() || ffi::PyTuple_GET_SIZE(cells) == 0 {
+            return None;
+        }
+        let value = ffi::PyCell_Get(ffi::PyTuple_GET_ITEM(cells, 0));
+        Bound::from_owned_ptr_or_opt(function.py(), value)
+    }
 }
 
 /// A copy of the current context.
@@ -654,7 +734,9 @@ pub(crate) fn class(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> Bound<'_, P
 fn version(kind: *mut ffi::PyTypeObject) -> u32 {
     // SAFETY: callers pass the types of living objects.
     unsafe {
-        if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 {
+        // Up to 3.11 a change leaves the number as it is, and only takes its flag away. From 3.12 on it
+        // takes the number, and from 3.13 on the flag means nothing any more.
+        if cfg!(Py_3_12) || ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_VALID_VERSION_TAG) != 0 {
             (*kind).tp_version_tag
         } else {
             0
@@ -1016,6 +1098,15 @@ impl<'py> Arguments<'_, 'py> {
         })
     }
 
+    /// Calls `function` with all of them.
+    #[inline]
+    pub(crate) fn call(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: rule 3; the arguments are lent as they were lent to us.
+        owned(self.py, unsafe {
+            ffi::PyObject_Vectorcall(function.as_ptr(), self.first, self.count, self.names)
+        })
+    }
+
     /// Calls the first of them with all others.
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
@@ -1183,17 +1274,22 @@ fn function<'py, F: Fast>(
     })
 }
 
-/// Has a class be called by this function, rather than by `__new__` and `__init__`.
-pub(crate) fn construct_by<F: Fast<Receiver = PyType>>(class: &Bound<'_, PyType>) {
+/// The function as the interpreter calls it.
+fn vectorcall<F: Fast>() -> ffi::vectorcallfunc {
     let function: unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _ = enter::<F>;
-    // SAFETY: the two types differ in the sign of the count, which is masked before it is read. The class
-    // is one of ours, and its subclasses do not inherit the function.
+    // SAFETY: the two types differ in the sign of the count, which is masked before it is read.
     unsafe {
-        (*class.as_type_ptr()).tp_vectorcall = Some(std::mem::transmute::<
+        std::mem::transmute::<
             unsafe extern "C" fn(_, _, ffi::Py_ssize_t, _) -> _,
             ffi::vectorcallfunc,
-        >(function));
+        >(function)
     }
+}
+
+/// Has a class be called by this function, rather than by `__new__` and `__init__`.
+pub(crate) fn construct_by<F: Fast<Receiver = PyType>>(class: &Bound<'_, PyType>) {
+    // SAFETY: the class is one of ours, and its subclasses do not inherit the function.
+    unsafe { (*class.as_type_ptr()).tp_vectorcall = Some(vectorcall::<F>()) };
 }
 
 /// Calls a class as it is called when nothing shortens that.

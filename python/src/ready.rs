@@ -5,8 +5,10 @@ use crate::failure;
 use crate::inline::Driver;
 use crate::raw::{self, Arguments, Fast};
 use crate::twisted::twisted;
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 /// `succeed(result)`.
 pub(crate) struct Succeed;
@@ -47,8 +49,80 @@ pub(crate) fn fail<'py>(
     Deferred::made_failed(failure::from_argument(py, result, || class_debugs(py))?)
 }
 
-fn failed(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, Deferred>> {
-    Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?)
+/// What a call came to, for those who take a Deferred, a coroutine, a value and an exception alike.
+pub(crate) enum Outcome<'py> {
+    /// A value, or a failure.
+    Result(Bound<'py, PyAny>),
+    Deferred(Bound<'py, Deferred>),
+}
+
+impl<'py> Outcome<'py> {
+    #[inline]
+    pub(crate) fn of(py: Python<'py>, called: PyResult<Bound<'py, PyAny>>) -> Self {
+        called.and_then(|result| Self::of_value(py, result)).unwrap_or_else(|error| {
+            let failure = class_debugs(py).and_then(|debug| failure::from_error(py, error, debug));
+            // An error of making the failure is all there is to tell then.
+            Self::Result(
+                failure.unwrap_or_else(|second| second.into_value(py).into_bound(py).into_any()),
+            )
+        })
+    }
+
+    #[inline]
+    fn of_value(py: Python<'py>, result: Bound<'py, PyAny>) -> PyResult<Self> {
+        if result.get_type().is(&twisted(py)?.coroutine) {
+            return Driver::begin(&result).map(Self::Deferred);
+        }
+        Ok(match as_deferred(&result) {
+            Some(deferred) => Self::Deferred(deferred.clone()),
+            None => Self::Result(result),
+        })
+    }
+
+    /// The Deferred, or one that has fired.
+    #[inline]
+    pub(crate) fn into_deferred(self) -> PyResult<Bound<'py, Deferred>> {
+        match self {
+            Self::Deferred(deferred) => Ok(deferred),
+            Self::Result(result) if failure::is_failure(&result) => Deferred::made_failed(result),
+            Self::Result(result) => Deferred::made(result),
+        }
+    }
+}
+
+/// A callable, and all that it is to be called with.
+type Whole<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
+
+/// The callable that is given first, or by `name`, and all that it is to be called with.
+pub(crate) fn named_first<'py>(
+    arguments: &Arguments<'_, 'py>,
+    of: &str,
+    name: &str,
+) -> PyResult<Whole<'py>> {
+    let keywords = arguments.keywords()?;
+    if arguments.len() > 0 {
+        return Ok((arguments.get(0), arguments.tuple(1)?, keywords));
+    }
+    let missing =
+        || PyTypeError::new_err(format!("{of}() missing 1 required positional argument: '{name}'"));
+    let keywords = keywords.ok_or_else(missing)?;
+    let function = keywords.get_item(name)?.ok_or_else(missing)?;
+    keywords.del_item(name)?;
+    Ok((function, arguments.tuple(0)?, Some(keywords)))
+}
+
+/// Calls what `named_first` finds; the outer error is that there is nothing to call.
+#[inline]
+fn call<'py>(
+    arguments: &Arguments<'_, 'py>,
+    of: &str,
+    name: &str,
+) -> PyResult<PyResult<Bound<'py, PyAny>>> {
+    if arguments.len() > 0 {
+        return Ok(arguments.call_first());
+    }
+    let (function, arguments, keywords) = named_first(arguments, of, name)?;
+    Ok(function.call(arguments, keywords.as_ref()))
 }
 
 /// `execute(callable, *args, **kwargs)`.
@@ -61,11 +135,12 @@ impl Fast for Execute {
         module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        arguments
-            .call_first()
-            .and_then(Deferred::made)
-            .or_else(|error| failed(module.py(), error))
-            .map(Bound::into_any)
+        let py = module.py();
+        match call(arguments, "execute", "callable")? {
+            Ok(result) => Deferred::made(result),
+            Err(error) => Deferred::made_failed(failure::from_error(py, error, class_debugs(py)?)?),
+        }
+        .map(Bound::into_any)
     }
 }
 
@@ -79,22 +154,8 @@ impl Fast for MaybeDeferred {
         module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = module.py();
-        let result = match arguments.call_first() {
-            Ok(result) => result,
-            Err(error) => return failed(py, error).map(Bound::into_any),
-        };
-        if as_deferred(&result).is_some() {
-            return Ok(result);
-        }
-        let made = if failure::is_failure(&result) {
-            Deferred::made_failed(result)
-        } else if result.get_type().is(&twisted(py)?.coroutine) {
-            Driver::begin(&result)
-        } else {
-            Deferred::made(result)
-        };
-        made.map(Bound::into_any)
+        let called = call(arguments, "maybeDeferred", "f")?;
+        Outcome::of(module.py(), called).into_deferred().map(Bound::into_any)
     }
 }
 
@@ -108,12 +169,12 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     raw::add_function::<Execute>(
         module,
         c"execute",
-        c"execute(callable, /, *args, **kwargs)\n--\n\nA Deferred that has fired with what the call returned or raised.",
+        c"execute(callable, *args, **kwargs)\n--\n\nA Deferred that has fired with what the call returned or raised.",
     )?;
     raw::add_function::<MaybeDeferred>(
         module,
         c"maybeDeferred",
-        c"maybeDeferred(f, /, *args, **kwargs)\n--\n\nThe Deferred that the call returned, or one for the value, failure or coroutine\n\
+        c"maybeDeferred(f, *args, **kwargs)\n--\n\nThe Deferred that the call returned, or one for the value, failure or coroutine\n\
           that it returned or the exception that it raised.",
     )
 }

@@ -2,6 +2,7 @@
 
 use crate::raw::Watch;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -15,16 +16,26 @@ pub(crate) struct Twisted {
     /// The attributes of a failure, in their order; without what each has of its own.
     pub(crate) failure_attributes: Py<PyDict>,
     pub(crate) failure_watch: Watch,
+    /// Whether a failure works out its frames when it is asked for them, and so begins with what
+    /// [`failure`](crate::failure) gives it. Up to Twisted 24.7 it came with them.
+    pub(crate) failure_is_lazy: bool,
     pub(crate) debug_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
     pub(crate) cancelled: Py<PyType>,
     pub(crate) cancelled_inline: Py<PyType>,
     pub(crate) first_error: Py<PyType>,
+    pub(crate) cancelled_to_timed_out: Py<PyAny>,
+    pub(crate) queue_overflow: Py<PyType>,
+    pub(crate) queue_underflow: Py<PyType>,
     pub(crate) parse_results: Py<PyAny>,
     pub(crate) not_a_coroutine: Py<PyType>,
     pub(crate) returned_value: Py<PyType>,
     pub(crate) passthru: Py<PyAny>,
     pub(crate) failthru: Py<PyAny>,
+    /// What marks the link of a Deferred that waits.
+    pub(crate) goes_on: Py<PyAny>,
+    /// What stands for no keywords where none can be added.
+    pub(crate) no_keywords: Py<PyAny>,
     pub(crate) warn_about_function: Py<PyAny>,
     pub(crate) log: Py<PyAny>,
     pub(crate) is_coroutine: Py<PyAny>,
@@ -71,11 +82,13 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     ] {
         attributes.set_item(PyString::intern(py, name), value)?;
     }
+    let failure_globals = py.import("twisted.python.failure")?.dict();
     let types = py.import("types")?;
     let bound = Twisted {
         failure_init: failure.getattr("__init__")?.unbind(),
         failure_throw: failure.getattr("throwExceptionIntoGenerator")?.unbind(),
-        failure_globals: py.import("twisted.python.failure")?.dict().unbind(),
+        failure_is_lazy: is_lazy(&failure, &failure_globals)?,
+        failure_globals: failure_globals.unbind(),
         failure: failure.unbind(),
         failure_attributes: attributes.unbind(),
         failure_watch: Watch::new(),
@@ -84,6 +97,9 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         cancelled: class("CancelledError")?,
         cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
         first_error: class("FirstError")?,
+        cancelled_to_timed_out: name("_cancelledToTimedOutError")?.unbind(),
+        queue_overflow: class("QueueOverflow")?,
+        queue_underflow: class("QueueUnderflow")?,
         parse_results: names
             .get_item("_parseDeferredListResult")?
             .map_or_else(|| py.None(), Bound::unbind),
@@ -91,6 +107,8 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         returned_value: class("_DefGen_Return")?,
         passthru: name("passthru")?.unbind(),
         failthru: name("_failthru")?.unbind(),
+        goes_on: name("_CONTINUE")?.unbind(),
+        no_keywords: name("_NONE_KWARGS")?.unbind(),
         warn_about_function: name("warnAboutFunction")?.unbind(),
         log: name("log")?.unbind(),
         is_coroutine: py.import("asyncio")?.getattr("iscoroutine")?.unbind(),
@@ -101,4 +119,18 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     // A second call finds the same Twisted.
     let _ = TWISTED.set(py, bound);
     Ok(())
+}
+
+/// Whether a new failure of this class has just the attributes that we know.
+fn is_lazy(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let py = failure.py();
+    let count = globals.get_item(intern!(py, "count"))?;
+    let probe = failure.call1((PyRuntimeError::new_err("a probe").into_value(py),))?;
+    // Failures are numbered, and this one is nobody's.
+    globals.set_item(intern!(py, "count"), count)?;
+    let attributes = probe.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+    Ok(attributes.len() == crate::failure::ATTRIBUTES.len()
+        && crate::failure::ATTRIBUTES
+            .iter()
+            .all(|name| attributes.contains(*name).unwrap_or(false)))
 }

@@ -4,7 +4,9 @@ use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
+use crate::locks::Turn;
 use crate::raw::{self, Call, Called, Queue, Raised, Slot};
+use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
 use pyo3::intern;
@@ -41,6 +43,10 @@ pub(crate) enum Link {
     Cancel(Py<Driver>),
     /// The list that this one is a member of, and its place there.
     Member(Py<DeferredList>, u32),
+    /// The caller who waits for a lock, or has it until there is a result.
+    Turn(Py<Turn>),
+    /// The timeout that ends here.
+    Timeout(Py<Timeout>),
 }
 
 impl Link {
@@ -68,6 +74,8 @@ impl Link {
             Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
+            Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
+            Self::Timeout(timeout) => Self::Timeout(timeout.clone_ref(py)),
         }
     }
 }
@@ -122,6 +130,12 @@ impl State {
     #[inline(never)]
     fn note_failure(&self, failure: Bound<'_, PyAny>) {
         let py = failure.py();
+        if twisted(py).is_ok_and(|names| !names.failure_is_lazy)
+            // It holds the frames that it came through, and whatever they hold.
+            && let Err(error) = failure.call_method0(intern!(py, "cleanFailure"))
+        {
+            error.write_unraisable(py, Some(&failure));
+        }
         match self.debug_info.get(py) {
             Some(info) if !info.is_none() && !failure::is_failure(&info) => {
                 if let Err(error) = info.setattr(intern!(py, "failResult"), failure) {
@@ -175,7 +189,7 @@ pub(crate) fn state<'a>(deferred: &'a Bound<'_, Deferred>) -> &'a State {
 
 /// The result after a link: a failure when the call raised.
 #[inline]
-fn settle<'py>(
+pub(crate) fn settle<'py>(
     deferred: &Bound<'py, Deferred>,
     called: Called<'py>,
     function: &Bound<'py, PyAny>,
@@ -215,6 +229,13 @@ fn settle_inner<'py>(
     }
     place.set(Some(inner));
     Step::Returned
+}
+
+/// A link that has nothing for this result; one that somebody fired with a Deferred waits for that
+/// now, as by Twisted's `passthru`, which returns it.
+#[inline]
+pub(crate) fn pass<'py>(result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
+    if as_deferred(result).is_some() { Step::Returned } else { Step::Ran }
 }
 
 /// The failure that a link's exception becomes.
@@ -264,7 +285,7 @@ fn run_other<'py>(
                 let function = function.bind(py);
                 settle(handle, raw::call_one(function, result), function)
             }
-            (Pair::Callback(_), true) | (Pair::Errback(_), false) => Step::Ran,
+            (Pair::Callback(_), true) | (Pair::Errback(_), false) => pass(result),
         },
         Link::Waiter(outer) => {
             let outer = outer.into_bound(py);
@@ -286,6 +307,8 @@ fn run_other<'py>(
                 its.result.set(Some(failed(handle, error)));
                 Step::Ran
             }),
+        Link::Turn(turn) => Turn::step(&turn.into_bound(py), handle, result),
+        Link::Timeout(timeout) => Timeout::step(&timeout.into_bound(py), handle, result),
         Link::Cancel(driver) => {
             let driver = driver.into_bound(py);
             let told =
@@ -397,7 +420,7 @@ impl<'py> World for PyWorld<'py> {
         if wanted {
             settle(handle, raw::call_one(&function, &result), &function)
         } else {
-            Step::Ran
+            pass(&result)
         }
     }
 
@@ -475,8 +498,17 @@ impl<'py> World for PyWorld<'py> {
             report_canceller(handle, error);
             if !state(handle).chain.is_fired() {
                 Self::fire_cancelled(handle);
+                let its = state(handle);
+                let is_cancelled = |result: &Bound<'_, PyAny>| -> PyResult<bool> {
+                    let value = result.getattr(intern!(py, "value"))?;
+                    value.is_instance(twisted(py)?.cancelled.bind(py))
+                };
                 // The canceller's own error has been reported for it.
-                state(handle).forget_failure(py);
+                if its.result.get(py).is_some_and(|result| {
+                    failure::is_failure(&result) && is_cancelled(&result).unwrap_or(false)
+                }) {
+                    its.forget_failure(py);
+                }
             }
         }
         Cancelling::Called

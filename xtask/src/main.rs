@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
-//! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`: the measurements |
-//! | [`python`] | the environment for the Python door, and its suites |
+//! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
+//! | [`python`] | `wheels`; the environment for the Python door, and its suites |
 //! | [`site`] | `site`: a web site to try a link checker on |
 //! | [`step`] | what they share: named steps that show what they run |
 
@@ -35,6 +35,8 @@ enum Command {
     Test(test::Arguments),
     /// Run the tests of the crate with `unsafe` code under Miri, with both of its memory models.
     Miri(miri::Arguments),
+    /// Build the wheels for every Python that is here, and the source distribution.
+    Wheels(python::wheels::Arguments),
     /// Measure, beside peers.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -57,6 +59,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
+        Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
         Command::Site(arguments) => site::run(arguments),
     }

@@ -2,16 +2,23 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`environment`] | finds a Python, makes the virtual environment, builds the wheel and installs it |
+//! | [`interpreters`] | finds the Pythons that are here |
+//! | [`environment`] | makes a virtual environment, builds the wheel and installs it |
 //! | [`suites`] | Twisted's own suites, and how many tests each must have run |
 //! | [`tests`] | the steps that `cargo xtask test` takes |
+//! | [`versions`] | the suites on other versions of Twisted, stock and ours |
+//! | [`wheels`] | `cargo xtask wheels`: everything that is to be published |
 
 mod environment;
+mod interpreters;
 mod suites;
 mod tests;
+mod versions;
+pub(crate) mod wheels;
 
 pub(crate) use environment::Environment;
-pub(crate) use tests::run as test;
+pub(crate) use interpreters::Python;
+pub(crate) use tests::{Selection, run as test};
 
 use crate::step;
 

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use crate::python;
+use crate::python::{self, Selection};
 use crate::step::{Steps, cargo};
 
-/// What to leave out.
+/// What to leave out, and what to add.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 pub(crate) struct Arguments {
@@ -18,6 +18,17 @@ pub(crate) struct Arguments {
     /// Run the Python door's tests alone.
     #[arg(long, conflicts_with = "no_python")]
     only_python: bool,
+    /// Run the Python door's tests on this Python: a version such as 3.12, or default, oldest or
+    /// newest of those that are here. May be given several times.
+    #[arg(long, value_name = "VERSION", conflicts_with = "no_python", default_values = ["default"])]
+    python: Vec<String>,
+    /// Run the Python door's tests on every Python that is here.
+    #[arg(long, conflicts_with_all = ["no_python", "python"])]
+    all_pythons: bool,
+    /// Also compare, test by test, stock Deferreds and ours on this version of Twisted, or on all
+    /// that are supported. May be given several times.
+    #[arg(long, value_name = "VERSION", conflicts_with = "no_python")]
+    twisted: Vec<String>,
     /// Also run the whole of Twisted's suite, stock and ours, and compare every outcome.
     #[arg(long, conflicts_with = "no_python")]
     twisted_full: bool,
@@ -29,7 +40,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         rust(&mut steps, arguments)?;
     }
     if python::is_there() && !arguments.no_python {
-        python::test(&mut steps, arguments.twisted_full)?;
+        let selection = Selection {
+            pythons: arguments.python.clone(),
+            all_pythons: arguments.all_pythons,
+            twisted: arguments.twisted.clone(),
+            whole: arguments.twisted_full,
+        };
+        python::test(&mut steps, &selection)?;
     }
     steps.summarize();
     Ok(())

@@ -29,7 +29,7 @@ pub struct Chain {
     fired: Cell<bool>,
     running: Cell<bool>,
     swallow: Cell<bool>,
-    paused: Cell<u32>,
+    paused: Cell<i32>,
 }
 
 /// What became of a try to fire; see [`Chain::claim`].
@@ -103,6 +103,8 @@ impl Chain {
 
     /// How often the chain is paused; waiting on another deferred counts as one.
     ///
+    /// Below zero when it was unpaused more often than paused. Any count but zero holds the links back.
+    ///
     /// # Examples
     ///
     /// ```
@@ -112,7 +114,7 @@ impl Chain {
     /// assert_eq!(chain.paused(), 1);
     /// ```
     #[inline]
-    pub fn paused(&self) -> u32 {
+    pub fn paused(&self) -> i32 {
         self.paused.get()
     }
 
@@ -144,7 +146,7 @@ impl Chain {
     ///
     /// # Panics
     ///
-    /// When it is paused more than four thousand million times.
+    /// When it is paused more than two thousand million times.
     ///
     /// # Examples
     ///
@@ -187,13 +189,13 @@ impl Chain {
     /// assert_eq!(chain.paused(), 2);
     /// ```
     #[inline]
-    pub fn overwrite(&self, fired: bool, paused: u32, swallow: bool) {
+    pub fn overwrite(&self, fired: bool, paused: i32, swallow: bool) {
         self.fired.set(fired);
         self.paused.set(paused);
         self.swallow.set(swallow);
     }
 
-    /// Takes one pause back, without running anything; whether none is left.
+    /// Takes one pause back, without running anything; whether that leaves a count of zero.
     #[inline]
     pub(crate) fn lift(&self) -> bool {
         let left = self.paused.get().saturating_sub(1);

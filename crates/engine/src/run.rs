@@ -36,6 +36,8 @@ pub fn fire<W: World>(handle: &W::Handle, put: impl FnOnce()) -> Claim {
 
 /// Takes one pause back, and runs the chain if that was the last and there is a result.
 ///
+/// One that was not paused counts below zero then, and is held back until it is paused as often.
+///
 /// # Examples
 ///
 /// In the world of [`World`]'s own example:

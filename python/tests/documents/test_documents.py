@@ -36,7 +36,7 @@ def printed(program: str, *how: str) -> str:
 
 
 def without_twisted_frames(text: str) -> str:
-    """Tracebacks without the frames of Deferred's own machinery, which we have none of.
+    """Tracebacks without the frames of Deferred's own machinery, of which we have fewer.
 
     The line of source, and what marks a part of it, belong to the frame.
     """
@@ -44,7 +44,7 @@ def without_twisted_frames(text: str) -> str:
     inside = False
     for line in text.splitlines():
         starts = re.match(r"\s*(File \")?\S*(twisted.internet.defer|twisted/internet/defer)\b", line)
-        if starts or re.match(r'\s*File ".*twisted.internet.defer\.py"', line):
+        if starts or re.match(r'\s*File ".*(twisted.internet.defer|hereafter._rebuild)\.py"', line):
             inside = True
         elif inside and line.startswith("    "):
             continue

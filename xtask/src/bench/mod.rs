@@ -4,6 +4,7 @@ mod callgrind;
 mod linkcheck;
 mod native;
 mod python;
+mod soak;
 
 use anyhow::Result;
 
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     Linkcheck(linkcheck::Arguments),
     /// Measure the Python door beside stock Twisted: time per operation, memory, whole programs.
     Python(python::Arguments),
+    /// Make millions of Deferreds of the Python door in every shape: nothing of them may stay.
+    Soak(soak::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -23,5 +26,6 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Native(arguments) => native::run(arguments),
         Command::Linkcheck(arguments) => linkcheck::run(arguments),
         Command::Python(arguments) => python::run(arguments),
+        Command::Soak(arguments) => soak::run(arguments),
     }
 }

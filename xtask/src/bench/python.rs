@@ -6,12 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::python::{self, Environment};
+use crate::python::{self, Environment, Python};
 use crate::step::{self, Steps};
 
-/// What the wheel's own environment is to have.
-const REQUIREMENTS: [&str; 2] =
-    ["python/tests/requirements.txt", "benches/python/requirements.txt"];
+/// What the wheel's own environment is to have beside what the tests need.
+const REQUIREMENTS: [&str; 1] = ["benches/python/requirements.txt"];
 /// What another interpreter is to have.
 const PEER_REQUIREMENTS: [&str; 1] = ["benches/python/requirements-peer.txt"];
 
@@ -38,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         python::is_there() || arguments.self_check,
         "there is no wheel in this checkout to measure; `--self-check` measures stock on both sides"
     );
-    let environment = Environment::new(&mut steps, &REQUIREMENTS)?;
+    let environment = Environment::for_tests(&mut steps, &Python::find()?, &REQUIREMENTS)?;
     if !arguments.self_check {
         environment.install_wheel(&mut steps)?;
     }

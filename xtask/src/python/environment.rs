@@ -8,27 +8,52 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use crate::python::Python;
 use crate::step::{self, Steps};
-
-/// The oldest Python that the wheel is built for.
-const OLDEST: (u32, u32) = (3, 10);
 
 /// A virtual environment that has what its requirements ask for.
 pub(crate) struct Environment {
     folder: PathBuf,
 }
 
+/// What the wheel is built with.
+const BUILD: &str = "python/requirements-build.txt";
+/// What the tests need beside it, Twisted first of all.
+const TESTS: &str = "python/tests/requirements.txt";
+
 impl Environment {
-    /// The environment for the Python that is found first, with these files of requirements.
+    /// The environment that the tests run in, with what these files ask for beside it.
     ///
     /// # Errors
     ///
-    /// Fails when there is no Python of a version that will do, or when pip cannot install something.
-    pub(crate) fn new(steps: &mut Steps, requirements: &[&str]) -> Result<Self> {
-        let python = Python::find()?;
-        Self::with(steps, &python, &format!("venv-{}", python.version()), requirements)
+    /// Fails when pip cannot install something.
+    pub(crate) fn for_tests(steps: &mut Steps, python: &Python, more: &[&str]) -> Result<Self> {
+        let files = [&[BUILD, TESTS], more].concat();
+        Self::with(steps, python, &format!("venv-{}", python.version()), &Needs::files(&files))
+    }
+
+    /// The environment that wheels are built in, for every Python.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no Python that will do, or when pip cannot install something.
+    pub(crate) fn for_building(steps: &mut Steps) -> Result<Self> {
+        Self::with(steps, &Python::find()?, "venv-build", &Needs::files(&[BUILD]))
+    }
+
+    /// An environment with another version of Twisted, and what its own tests need.
+    ///
+    /// # Errors
+    ///
+    /// Fails when pip cannot install something.
+    pub(crate) fn of_twisted(steps: &mut Steps, python: &Python, version: &str) -> Result<Self> {
+        let line = twisted_requirement()?;
+        let (package, _) =
+            line.split_once("==").context("the tests need one version of Twisted")?;
+        let needs = [Needs::Package(format!("{package}=={version}"))];
+        Self::with(steps, python, &format!("venv-{}-twisted-{version}", python.version()), &needs)
     }
 
     /// The environment for `PyPy`, if it is installed.
@@ -39,39 +64,58 @@ impl Environment {
     pub(crate) fn pypy(steps: &mut Steps, requirements: &[&str]) -> Result<Option<Self>> {
         let Some(python) = Python::ask("pypy3") else { return Ok(None) };
         let folder = format!("venv-pypy-{}", python.version());
-        Self::with(steps, &python, &folder, requirements).map(Some)
+        Self::with(steps, &python, &folder, &Needs::files(requirements)).map(Some)
     }
 
-    fn with(steps: &mut Steps, python: &Python, name: &str, requirements: &[&str]) -> Result<Self> {
+    /// An environment made anew, with nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when Python cannot make it.
+    pub(crate) fn empty(steps: &mut Steps, python: &Python, name: &str) -> Result<Self> {
+        let environment = Self { folder: step::target().join("python").join(name) };
+        environment.make(steps, python)?;
+        Ok(environment)
+    }
+
+    fn with(steps: &mut Steps, python: &Python, name: &str, needs: &[Needs]) -> Result<Self> {
         let environment = Self { folder: step::target().join("python").join(name) };
         let mut stamp = python.described.clone();
-        for file in requirements {
-            let text = fs::read_to_string(step::root().join(file));
-            stamp += &text.with_context(|| format!("reading {file}"))?;
+        for need in needs {
+            stamp += &need.text()?;
         }
         // One stamp for each set of requirements: the benchmark's adds to the tests', and neither
         // is to undo the other.
         let stamps = environment.folder.join("stamps");
-        let stamp_file = stamps.join(requirements.join("+").replace('/', "."));
+        let names: Vec<&str> = needs.iter().map(Needs::name).collect();
+        let stamp_file = stamps.join(names.join("+").replace('/', "."));
         if fs::read_to_string(&stamp_file).is_ok_and(|present| present == stamp) {
             return Ok(environment);
         }
         if !environment.has_python(python) {
-            let mut make = Command::new(&python.program);
-            make.args(["-m", "venv", "--clear"]).arg(&environment.folder);
-            steps.run(format!("a virtual environment for {}", python.named), &mut make).context(
-                "Python's own `venv` makes it; where that is packaged apart, as on Debian, \
-                 install the package `python3-venv`",
-            )?;
+            environment.make(steps, python)?;
         }
         let mut install = environment.pip(["install", "--quiet"]);
-        for file in requirements {
-            install.arg("--requirement").arg(step::root().join(file));
+        for need in needs {
+            match need {
+                Needs::File(file) => install.arg("--requirement").arg(step::root().join(file)),
+                Needs::Package(package) => install.arg(package),
+            };
         }
-        steps.run("what the Python side needs", &mut install)?;
+        let what = format!("what the Python side needs, for {}", python.named);
+        steps.run(what, &mut install)?;
         fs::create_dir_all(&stamps).context("making the folder for stamps")?;
         fs::write(&stamp_file, stamp).context("writing the environment's stamp")?;
         Ok(environment)
+    }
+
+    fn make(&self, steps: &mut Steps, python: &Python) -> Result<()> {
+        let mut make = Command::new(&python.program);
+        make.args(["-m", "venv", "--clear"]).arg(&self.folder);
+        steps.run(format!("a virtual environment for {}", python.named), &mut make).context(
+            "Python's own `venv` makes it; where that is packaged apart, as on Debian, \
+             install the package `python3-venv`",
+        )
     }
 
     /// Whether the environment has been made from this very Python, and still works.
@@ -79,25 +123,41 @@ impl Environment {
         Python::ask(self.program("python")).is_some_and(|own| own.described == python.described)
     }
 
-    /// Builds the wheel for this environment and installs it there.
+    /// Builds the wheel for this environment and installs it there; returns where it lies.
     ///
     /// # Errors
     ///
     /// Fails when it does not build, or when what is built is not one wheel.
-    pub(crate) fn install_wheel(&self, steps: &mut Steps) -> Result<()> {
-        let wheels = step::target().join("python/wheels");
+    pub(crate) fn install_wheel(&self, steps: &mut Steps) -> Result<PathBuf> {
+        let wheels = self.folder.join("wheel");
         // Only what is built now is to be found there.
         if wheels.exists() {
-            fs::remove_dir_all(&wheels).context("removing the wheels of earlier builds")?;
+            fs::remove_dir_all(&wheels).context("removing the wheel of an earlier build")?;
         }
-        let mut build = Command::new(self.program("maturin"));
-        build.args(["build", "--release", "--manifest-path", "python/Cargo.toml", "--interpreter"]);
-        build.arg(self.program("python")).arg("--out").arg(&wheels);
-        build.current_dir(step::root()).env("CARGO_TARGET_DIR", step::target());
+        let mut build = self.maturin("build", &wheels);
+        build.args(["--release", "--interpreter"]).arg(self.program("python"));
         steps.run("the wheel", &mut build)?;
         let wheel = only_file(&wheels)?;
+        self.install(steps, &wheel)?;
+        Ok(wheel)
+    }
+
+    /// Installs a wheel in the place of another of the same version, and nothing that it needs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when pip cannot install it.
+    pub(crate) fn install(&self, steps: &mut Steps, wheel: &Path) -> Result<()> {
         let mut install = self.pip(["install", "--quiet", "--force-reinstall", "--no-deps"]);
         steps.run("the wheel goes into the environment", install.arg(wheel))
+    }
+
+    /// What builds wheels and source distributions, told what of and where to.
+    pub(crate) fn maturin(&self, what: &str, out: &Path) -> Command {
+        let mut command = Command::new(self.program("maturin"));
+        command.args([what, "--manifest-path", "python/Cargo.toml", "--out"]).arg(out);
+        command.current_dir(step::root()).env("CARGO_TARGET_DIR", step::target());
+        command
     }
 
     /// This environment's `python` with these arguments, in the root of the checkout.
@@ -114,7 +174,7 @@ impl Environment {
         command
     }
 
-    fn pip<const N: usize>(&self, arguments: [&str; N]) -> Command {
+    pub(crate) fn pip<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut command = self.python(["-m", "pip", "--disable-pip-version-check"]);
         command.args(arguments);
         command
@@ -127,62 +187,41 @@ impl Environment {
     }
 }
 
-/// A Python that answered.
-struct Python {
-    program: PathBuf,
-    /// Such as `CPython 3.11`.
-    named: String,
-    /// Everything that makes it another one: the full version and where it is installed.
-    described: String,
+/// What an environment is to have.
+enum Needs {
+    /// What a file of requirements asks for.
+    File(String),
+    /// One package, of one version.
+    Package(String),
 }
 
-impl Python {
-    /// The `python3` or `python` of the search path.
-    fn find() -> Result<Self> {
-        let found: Vec<Self> = ["python3", "python"].iter().filter_map(Self::ask).collect();
-        let named: Vec<&str> = found.iter().map(|python| python.named.as_str()).collect();
-        let named = named.join(" and ");
-        if let Some(python) = found.into_iter().find(Self::will_do) {
-            return Ok(python);
+impl Needs {
+    fn files(files: &[&str]) -> Vec<Self> {
+        files.iter().map(|file| Self::File((*file).to_owned())).collect()
+    }
+
+    fn name(&self) -> &str {
+        let (Self::File(name) | Self::Package(name)) = self;
+        name
+    }
+
+    fn text(&self) -> Result<String> {
+        match self {
+            Self::File(file) => read(file),
+            Self::Package(package) => Ok(package.clone()),
         }
-        let (major, minor) = OLDEST;
-        if named.is_empty() {
-            bail!(
-                "the Python steps need CPython {major}.{minor} or later, and there is no `python3` \
-                 here; install one, or leave the steps out with `--no-python`"
-            );
-        }
-        bail!(
-            "the Python steps need CPython {major}.{minor} or later, and `python3` here is {named}; \
-             put a later one first in PATH, or leave the steps out with `--no-python`"
-        );
-    }
-
-    /// Asks a program what Python it is; None if it is none.
-    fn ask(program: impl AsRef<Path>) -> Option<Self> {
-        const QUESTION: &str = "import platform, sys; \
-            print(platform.python_implementation(), '%d.%d' % sys.version_info[:2]); \
-            print(sys.version, sys.base_prefix)";
-        let program = program.as_ref().to_owned();
-        let output = Command::new(&program).args(["-c", QUESTION]).output().ok()?;
-        let answer = String::from_utf8(output.stdout).ok()?;
-        let (named, described) = answer.split_once('\n')?;
-        Some(Self { program, named: named.trim().to_owned(), described: described.to_owned() })
-    }
-
-    fn will_do(&self) -> bool {
-        let Some((name, version)) = self.named.split_once(' ') else { return false };
-        name == "CPython" && numbers(version).is_some_and(|version| version >= OLDEST)
-    }
-
-    fn version(&self) -> &str {
-        self.named.split_once(' ').map_or("unknown", |(_, version)| version)
     }
 }
 
-fn numbers(version: &str) -> Option<(u32, u32)> {
-    let (major, minor) = version.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+fn read(file: &str) -> Result<String> {
+    fs::read_to_string(step::root().join(file)).with_context(|| format!("reading {file}"))
+}
+
+/// The line that says which Twisted the tests run on, and what they need of it.
+pub(crate) fn twisted_requirement() -> Result<String> {
+    let text = read(TESTS)?;
+    let line = text.lines().find(|line| line.starts_with("Twisted"));
+    Ok(line.with_context(|| format!("{TESTS} does not say which Twisted"))?.to_owned())
 }
 
 /// The one file of a folder.
@@ -196,24 +235,6 @@ fn only_file(folder: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn python(named: &str) -> Python {
-        Python { program: "python3".into(), named: named.into(), described: named.into() }
-    }
-
-    #[test]
-    fn versions_compare_as_numbers() {
-        assert!(python("CPython 3.10").will_do());
-        assert!(python("CPython 3.13").will_do());
-        assert!(!python("CPython 3.9").will_do());
-        assert!(!python("CPython 2.7").will_do());
-        assert!(!python("PyPy 3.11").will_do());
-    }
-
-    #[test]
-    fn what_is_no_python_is_none() {
-        assert!(Python::ask("no-such-program").is_none());
-    }
 
     #[test]
     fn two_wheels_are_one_too_many() {

@@ -45,16 +45,17 @@ fn pauses_count() {
 }
 
 #[test]
-fn an_unpause_too_many_is_no_pause_in_hand() {
+fn an_unpause_too_many_counts_below_zero_and_holds_the_links_back() {
     let log = Log::default();
     let tiny = Tiny::new();
     tiny.unpause();
-    tiny.pause();
     tiny.add(log.link("a"));
     tiny.fire(1);
-    assert_eq!(log.take(), "");
-    tiny.unpause();
-    assert_eq!(log.take(), "a 1");
+    assert_eq!((log.take().as_str(), tiny.chain().paused()), ("", -1));
+    tiny.pause();
+    assert_eq!((log.take().as_str(), tiny.chain().paused()), ("", 0));
+    tiny.add(log.link("b"));
+    assert_eq!(log.take(), "a 1, b 1");
 }
 
 #[test]

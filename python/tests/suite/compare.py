@@ -1,18 +1,24 @@
 """Run the whole of Twisted's suite twice, stock and under Hereafter, and compare test by test.
 
-    python whole.py --folder FOLDER --differences docs/differences.md [MODULE...]
+    python compare.py --folder FOLDER --differences docs/differences.md [MODULE...]
 
-A test whose outcome differs is run three more times on either side, alone. If stock itself is of two minds
-about it, or both sides agree all three times, it is named as unsteady and counts no more. What is left must
-be a row of the table of differences, and every row of that table must really be a difference.
+The tests whose outcomes differ are run three more times on either side, without all others. One of which
+stock itself is of two minds, or on which both sides agree all three times, is named as unsteady and counts no
+more. What is left must be a row of the table of differences, and every row of that table must really be a
+difference, as far as it is about this version of Twisted.
+
+Without modules it is the whole suite. What came of it is also written to `row.md` in the folder, as a row for a
+table of several versions.
 """
 
 import argparse
 import json
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -91,35 +97,36 @@ def differences(stock: Outcomes, hereafter: Outcomes) -> list[Row]:
     return rows
 
 
-def is_unsteady(row: Row, folder: Path) -> bool:
-    """Whether a difference is only one of chance."""
-    if "absent" in (row.stock, row.hereafter):
-        return False
-    agreed = True
-    for number in range(AGAIN):
-        stock = run("stock", folder, "again", [row.test]).get(row.test, "absent")
-        hereafter = run("hereafter", folder, "again", [row.test]).get(row.test, "absent")
-        if stock != row.stock:
-            return True
-        agreed = agreed and stock == hereafter
-    return agreed
+def without_unsteady(rows: Sequence[Row], folder: Path) -> list[Row]:
+    """The differences that are there every time: where stock is of one mind, and the other of another."""
+    # A test that one side does not have is not asked for there.
+    again = [row.test for row in rows if "absent" not in (row.stock, row.hereafter)]
+    steady, agreed = set(again), set(again)
+    for _ in range(AGAIN if again else 0):
+        stock, hereafter = (run(side, folder, "again", again) for side in SIDES)
+        for row in rows:
+            if stock.get(row.test) != row.stock:
+                steady.discard(row.test)
+            if stock.get(row.test) != hereafter.get(row.test):
+                agreed.discard(row.test)
+    return [row for row in rows if row.test not in again or row.test in steady - agreed]
 
 
 def allowed(page: Path) -> list[Row]:
-    """The table of differences: the rows of Markdown between the two markers."""
+    """The table of differences: the rows of Markdown between the two markers that are about this Twisted."""
     text = page.read_text(encoding="utf-8")
     begin, end = "<!-- differing tests: begin -->", "<!-- differing tests: end -->"
     table = text.partition(begin)[2].partition(end)[0]
     rows = []
     for line in table.splitlines():
         cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
-        if len(cells) >= 4 and cells[0].startswith("twisted."):
+        if len(cells) >= 5 and cells[0].startswith("twisted.") and cells[3] in ("all", version("Twisted")):
             rows.append(Row(cells[0], cells[1], cells[2]))
     return rows
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Compare Twisted's whole suite, stock and ours.")
+    parser = argparse.ArgumentParser(description="Compare Twisted's tests, stock and ours.")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--differences", type=Path, required=True)
     parser.add_argument("modules", nargs="*", default=["twisted"])
@@ -129,23 +136,23 @@ def main() -> int:
     for leftover in folder.glob("*.jsonl"):
         leftover.unlink()
 
-    outcomes = {}
+    outcomes, passed = {}, {}
     for side in SIDES:
         try:
             outcomes[side] = run(side, folder, "whole", arguments.modules)
         except Incomplete as error:
             print(f"{side}: {error}")
             return 1
-        passed = sum(outcome == "success" for outcome in outcomes[side].values())
-        print(f"{side}: {len(outcomes[side])} tests, {passed} passed", flush=True)
+        passed[side] = sum(outcome == "success" for outcome in outcomes[side].values())
+        print(f"{side}: {len(outcomes[side])} tests, {passed[side]} passed", flush=True)
 
-    left, unsteady = [], []
-    for row in differences(outcomes["stock"], outcomes["hereafter"]):
-        try:
-            (unsteady if is_unsteady(row, folder) else left).append(row)
-        except Incomplete as error:
-            print(error)
-            left.append(row)
+    different = differences(outcomes["stock"], outcomes["hereafter"])
+    try:
+        left = without_unsteady(different, folder)
+    except Incomplete as error:
+        print(error)
+        left = different
+    unsteady = [row for row in different if row not in left]
     known = allowed(arguments.differences)
     new = [row for row in left if row not in known]
     # A row about a test that was not asked for is neither here nor there.
@@ -160,6 +167,8 @@ def main() -> int:
             print(f"\n{title}:")
             for row in rows:
                 print(f"  {row}")
+    cells = [version("Twisted"), platform.python_version(), len(outcomes["stock"]), *passed.values(), len(left)]
+    (folder / "row.md").write_text(f"| {' | '.join(map(str, cells))} |\n", encoding="utf-8")
     print(f"\n{len(new)} new differences, {len(gone)} rows of the table to remove")
     return 1 if new or gone else 0
 

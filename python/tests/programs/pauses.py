@@ -1,0 +1,85 @@
+"""
+``pause`` and ``unpause`` in every order.
+"""
+
+import itertools
+
+from cases import run
+from twisted.internet.defer import Deferred, succeed
+
+
+def say(result, name):
+    print(name, result)
+    return result
+
+
+def case_every_order_of_six():
+    steps = {
+        "pause": lambda d: d.pause(),
+        "unpause": lambda d: d.unpause(),
+        "fire": lambda d: d.called or d.callback(1),
+        "add": lambda d: d.addCallback(say, "callback"),
+    }
+    for order in itertools.product(steps, repeat=6):
+        d = Deferred()
+        for step in order:
+            steps[step](d)
+            print(step, d.paused, len(d._callbacks), end="; ")
+        print()
+
+
+def case_unpaused_while_it_waits():
+    inner = Deferred()
+    outer = succeed(1).addCallback(lambda _: inner).addCallback(say, "outer")
+    outer.unpause()
+    print(outer.paused, type(outer.result).__name__)
+    inner.callback(2)
+    print(outer.paused, outer.result)
+    outer.pause()
+    outer.addCallback(say, "late")
+
+
+def case_an_inner_that_is_below_zero():
+    inner = succeed(1)
+    inner.unpause()
+    outer = succeed(1).addCallback(lambda _: inner).addCallback(say, "outer")
+    print(outer.paused, inner.paused)
+    inner.pause()
+    inner.addCallback(say, "inner")
+    print(outer.paused)
+
+
+def case_an_outer_that_is_below_zero():
+    inner = Deferred()
+    outer = Deferred().addCallback(lambda _: inner).addCallback(say, "outer")
+    outer.unpause()
+    outer.callback(1)
+    print(outer.paused, outer.called)
+    outer.pause()
+    print(outer.paused)
+    outer.addCallback(say, "added")
+    inner.callback(2)
+
+
+def case_paused_from_within():
+    d = Deferred()
+    d.addCallback(lambda r: d.pause() or say(r, "first"))
+    d.addCallback(say, "second")
+    d.callback(1)
+    print(d.paused)
+    d.addCallback(say, "third")
+    d.unpause()
+
+
+def case_written_by_hand():
+    d = Deferred().addCallback(say, "callback")
+    d.paused = -2
+    d.callback(1)
+    d.unpause()
+    print(d.paused)
+    d.paused = 1
+    d.unpause()
+
+
+if __name__ == "__main__":
+    run(globals())

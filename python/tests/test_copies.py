@@ -1,0 +1,48 @@
+"""
+Copies, pickles, and the list of callbacks: each case prints the same on stock Twisted and on ours.
+"""
+
+import copy
+from collections.abc import MutableSequence
+
+import pytest
+from both import assert_same, cases
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+
+
+@pytest.mark.parametrize("case", cases("copies.py"))
+def test_copies_are_the_same_on_stock_and_ours(case):
+    assert_same("copies.py", case)
+
+
+@pytest.mark.parametrize("case", cases("callbacks.py"))
+def test_callbacks_are_the_same_on_stock_and_ours(case):
+    assert_same("callbacks.py", case)
+
+
+def test_a_shallow_copy_has_callbacks_of_its_own():
+    d = Deferred()
+    copy.copy(d).addCallback(print)
+    assert len(d._callbacks) == 0
+
+
+def test_the_deferred_of_a_generator_cannot_be_deep_copied():
+    @inlineCallbacks
+    def wait(d):
+        yield d
+
+    with pytest.raises(TypeError):
+        copy.deepcopy(wait(Deferred()))
+
+
+def test_the_dictionary_has_what_the_program_set_and_no_more():
+    fired = Deferred()
+    fired.callback(1)
+    assert vars(succeed(1)) == vars(fired) == {}
+    fired.mine = 1
+    assert vars(fired) == {"mine": 1}
+
+
+def test_the_callbacks_are_a_sequence_and_not_a_list():
+    assert isinstance(Deferred()._callbacks, MutableSequence)
+    assert not isinstance(Deferred()._callbacks, list)
