@@ -209,6 +209,9 @@ impl<T, const N: usize> Queue<T, N> {
             self.head.set(before);
             return;
         }
+        if self.is_empty() {
+            return self.push(item);
+        }
         let all = self.take();
         self.push(item);
         for item in all {
