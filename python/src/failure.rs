@@ -61,7 +61,10 @@ fn from_parts<'py>(
     let names = twisted(py)?;
     let class = names.failure.bind(py);
     if !names.failure_is_lazy || !is_plain(py, names) || is_failure(value) {
-        return class.call1((value, value.get_type(), traceback, capture));
+        // One that takes over the frames of another adds those of the exception that is being handled.
+        return raw::handling(value, traceback.as_ref(), || {
+            class.call1((value, value.get_type(), traceback.as_ref(), capture))
+        });
     }
     let count = intern!(py, "count");
     let globals = names.failure_globals.bind(py);

@@ -351,6 +351,35 @@ fn look_at_the_stack(here: usize) -> PyResult<()> {
     ))
 }
 
+/// Runs `inside` as an `except` clause that handles this exception would.
+pub(crate) fn handling<'py, R>(
+    value: &Bound<'py, PyAny>,
+    traceback: Option<&Bound<'py, PyAny>>,
+    inside: impl FnOnce() -> R,
+) -> R {
+    /// What was handled before; handled again, also when `inside` unwinds.
+    struct Former([*mut ffi::PyObject; 3]);
+    impl Drop for Former {
+        fn drop(&mut self) {
+            let [kind, value, traceback] = self.0;
+            // SAFETY: attached, as the caller of the function is; it takes over what was lent to us.
+            unsafe { ffi::PyErr_SetExcInfo(kind, value, traceback) };
+        }
+    }
+    let mut former = Former([std::ptr::null_mut(); 3]);
+    let [kind, old, trace] = &mut former.0;
+    // SAFETY: rule 3; what is set is given away, and what is got is owned until it is set again.
+    unsafe {
+        ffi::PyErr_GetExcInfo(kind, old, trace);
+        ffi::PyErr_SetExcInfo(
+            value.get_type().into_ptr(),
+            value.clone().into_ptr(),
+            traceback.map_or(std::ptr::null_mut(), |traceback| traceback.clone().into_ptr()),
+        );
+    }
+    inside()
+}
+
 /// What a call of Python code came to.
 pub(crate) type Called<'py> = Result<Bound<'py, PyAny>, Raised<'py>>;
 
