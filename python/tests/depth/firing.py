@@ -4,8 +4,10 @@ import cases
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
+    DeferredList,
     ensureDeferred,
     fail,
+    gatherResults,
     inlineCallbacks,
     succeed,
 )
@@ -173,6 +175,24 @@ def case_cancelHandledHalfWay():
         last = generator(last)
     last.cancel()
     assert innermost.called
+    assert result_of(last) == MANY
+
+
+def case_lists():
+    for make in (DeferredList, gatherResults):
+        first, last = one_after_another(lambda before: make([before]))
+        first.callback(0)
+        assert last.called
+
+
+def case_generatorsThatGather():
+    @inlineCallbacks
+    def gathering(awaited):
+        (got,) = yield gatherResults([awaited])
+        return got + 1
+
+    first, last = one_after_another(gathering)
+    first.callback(0)
     assert result_of(last) == MANY
 
 

