@@ -82,8 +82,10 @@ pub enum Error {
         database: String,
     },
     /// The database did not do a statement.
-    #[error("{}; the statement was {sql:?}", said(.source))]
+    #[error("{database} did not do {sql:?}: {}", said(.source))]
     Statement {
+        /// The address, without what may be secret.
+        database: String,
         /// The statement.
         sql: String,
         /// What the database says.

@@ -189,12 +189,12 @@ impl Lease {
     }
 
     fn error(&mut self, source: sqlx::Error, sql: &str) -> Error {
-        let sql = sql.to_owned();
+        let (database, sql) = (self.pool.database.clone(), sql.to_owned());
         if is_lost(&source, self.is_sqlite()) {
             self.busy = true;
-            Error::Lost { database: self.pool.database.clone(), sql, source }
+            Error::Lost { database, sql, source }
         } else {
-            Error::Statement { sql, source }
+            Error::Statement { database, sql, source }
         }
     }
 

@@ -50,8 +50,8 @@ impl Server {
                     // Each further connection would be to another database.
                     (limits.min, limits.max) = (1, 1);
                 }
-                let chosen = rest.contains("mode=");
-                let options = if chosen { options } else { options.create_if_missing(true) };
+                let has_mode = rest.split_once('?').is_some_and(|(_, more)| more.contains("mode="));
+                let options = if has_mode { options } else { options.create_if_missing(true) };
                 let options = options.busy_timeout(limits.timeout);
                 Ok(Self::Sqlite(pool_options(*limits).connect_lazy_with(options)))
             }
