@@ -53,7 +53,10 @@ impl Server {
                 let has_mode = rest.split_once('?').is_some_and(|(_, more)| more.contains("mode="));
                 let options = if has_mode { options } else { options.create_if_missing(true) };
                 let options = options.busy_timeout(limits.timeout);
-                Ok(Self::Sqlite(pool_options(*limits).connect_lazy_with(options)))
+                // There is nothing to test: it cannot be lost. And whoever is cancelled in the middle
+                // of a test takes the connection with him, and with it a database in memory.
+                let pool = pool_options(*limits).test_before_acquire(false);
+                Ok(Self::Sqlite(pool.connect_lazy_with(options)))
             }
             Some(("postgres" | "postgresql", _)) => {
                 let options: PgConnectOptions = address.parse().map_err(malformed)?;

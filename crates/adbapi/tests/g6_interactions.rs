@@ -143,32 +143,60 @@ fn g6_an_interaction_cancelled_at_any_of_its_awaits_leaves_the_database_unchange
 /// Turn by turn of the reactor, from before the connection is there to after the commit.
 #[test]
 fn g6_an_interaction_cancelled_in_any_turn_is_done_or_not_done() {
-    run_in_file(|pool| async move {
+    run_in_file(cancelled_in_any_turn);
+    run_in_memory(cancelled_in_any_turn);
+}
+
+async fn cancelled_in_any_turn(pool: ConnectionPool) -> Result<(), Failure> {
+    pool.run_operation(TABLE, params![]).await?;
+    let (mut expected, mut cancelled, mut turns) = (0, 0, 0);
+    while expected < 30 {
+        let interaction = pool.run_interaction(|transaction| async move {
+            for n in 0..10 {
+                inserted(&transaction, n).await?;
+            }
+            Ok(())
+        });
+        let reactor = Reactor::current().unwrap();
+        for _ in 0..turns {
+            defer_later(&reactor, Duration::ZERO, || ()).await?;
+        }
+        turns += 1;
+        interaction.cancel();
+        match interaction.await {
+            Ok(()) => expected += 10,
+            Err(failure) => {
+                failure.trap::<CancelledError>()?;
+                cancelled += 1;
+            }
+        }
+        unchanged_and_usable(&pool, expected).await?;
+    }
+    assert!(cancelled > 0);
+    Ok(())
+}
+
+/// A database in memory is there for as long as its one connection is.
+#[test]
+fn g6_a_query_cancelled_in_any_turn_leaves_the_database_in_memory_there() {
+    run_in_memory(|pool| async move {
         pool.run_operation(TABLE, params![]).await?;
-        let (mut expected, mut cancelled, mut turns) = (0, 0, 0);
-        while expected < 30 {
-            let interaction = pool.run_interaction(|transaction| async move {
-                for n in 0..10 {
-                    inserted(&transaction, n).await?;
-                }
-                Ok(())
-            });
-            let reactor = Reactor::current().unwrap();
+        let reactor = Reactor::current().unwrap();
+        for turns in 0..10 {
+            let query = pool.run_query(SLOW, params![]);
+            let operation = pool.run_operation(INSERT, params![turns]);
             for _ in 0..turns {
                 defer_later(&reactor, Duration::ZERO, || ()).await?;
             }
-            turns += 1;
-            interaction.cancel();
-            match interaction.await {
-                Ok(()) => expected += 10,
-                Err(failure) => {
+            for cancelled in [query.map(drop), operation.map(drop)] {
+                cancelled.cancel();
+                if let Err(failure) = cancelled.await {
                     failure.trap::<CancelledError>()?;
-                    cancelled += 1;
                 }
             }
-            unchanged_and_usable(&pool, expected).await?;
+            assert!(count(&pool, COUNT).await? <= turns + 1);
         }
-        assert!(cancelled > 0);
+        assert_eq!(pool.stats().open, 1);
         Ok(())
     });
 }
