@@ -63,5 +63,8 @@ fn a_bad_address_is_named() {
     assert_eq!(program.0.wait().unwrap().code(), Some(1));
     let mut message = String::new();
     program.0.stderr.take().unwrap().read_to_string(&mut message).unwrap();
-    assert!(message.contains("\"nowhere\" is no address; write one as 127.0.0.1:8080"), "{message}");
+    assert!(
+        message.contains("\"nowhere\" is no address; write one as 127.0.0.1:8080"),
+        "{message}"
+    );
 }
