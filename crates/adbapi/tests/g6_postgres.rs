@@ -183,6 +183,13 @@ fn g6_postgres_a_lost_server_is_told_and_found_again() {
     let server = std::rc::Rc::new(core::cell::RefCell::new(Server::start()));
     run(|_| async move {
         let address = server.borrow().address();
+        let stranger = address.replace("hereafter@", "stranger:hunter2@");
+        let refused = error_of(ConnectionPool::connect(stranger)).await;
+        assert!(
+            refused.starts_with("cannot connect to postgres://stranger@127.0.0.1:"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("role \"stranger\" does not exist"), "{refused}");
         let pool = ConnectionPool::builder(address.clone())
             .connect_timeout(Duration::from_millis(300))
             .connect()
