@@ -4,6 +4,7 @@
 //! cargo run --release --example linkcheck                        # Hereafter's own documentation
 //! cargo run --release --example linkcheck -- https://example.org # a site
 //! cargo run --release --example linkcheck -- target/doc          # a folder, served on loopback
+//! cargo run --release --example linkcheck -- --db site.db https://example.org   # and what broke since
 //! cargo run --release --example linkcheck -- --help
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! | `docs`, `serve` | a site to check: the embedded documentation, or a folder |
 //! | `retry`, `fetch` | one request as a chain of callbacks: semaphore, timeout, further attempts |
 //! | `follow`, `robots` | redirects as a coroutine; `robots.txt`, read once and shared |
+//! | `history` | what earlier checks have found, in an SQLite database |
 //! | `targets`, `crawl` | every address and its verdict; the queue and its workers |
 //! | `report`, `progress` | what is shown |
 
@@ -22,6 +24,7 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use clap::Parser;
 use hereafter::errors::CancelledError;
@@ -41,6 +44,8 @@ mod docs;
 mod fetch;
 #[path = "linkcheck/follow.rs"]
 mod follow;
+#[path = "linkcheck/history.rs"]
+mod history;
 #[path = "linkcheck/page.rs"]
 mod page;
 #[path = "linkcheck/problem.rs"]
@@ -61,6 +66,7 @@ mod targets;
 use cli::{Options, Target};
 use crawl::{Crawl, Plan};
 use fetch::{Fetcher, Limits};
+use history::{History, Names};
 use progress::Progress;
 use report::Report;
 use retry::Patience;
@@ -122,7 +128,15 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
         let robots =
             (!options.ignore_robots).then(|| Robots::new(fetcher.clone(), &options.user_agent));
         let progress = Progress::new(!options.quiet);
-        let crawl = Crawl::new(reactor, fetcher, robots.clone(), plan(&options)?, progress);
+        let (plan, names) = plan(&options)?;
+        let history = match &options.db {
+            Some(file) => {
+                let leave_alone = Duration::from_secs(options.leave_alone);
+                Some(History::open(file, names, leave_alone).await?)
+            }
+            None => None,
+        };
+        let crawl = Crawl::new(reactor, fetcher, robots.clone(), history.clone(), plan, progress);
         let complete = match crawl.run().await {
             Ok(()) => true,
             Err(failure) => {
@@ -130,19 +144,24 @@ fn check(reactor: Reactor, options: Rc<Options>) -> Deferred<Report> {
                 false
             }
         };
-        let report = crawl.report(complete);
+        let mut report = crawl.report(complete);
         if let Some(robots) = robots {
             robots.cancel();
+        }
+        if let Some(history) = history {
+            report.since = history.enter(&report).await?;
         }
         Ok::<_, Failure>(report)
     })
 }
 
-/// What the command line asks for; starts the servers that takes.
-fn plan(options: &Options) -> Result<Plan, Failure> {
-    let (mut start, mut named) = (IndexSet::new(), Vec::new());
+/// What the command line asks for, and lasting names for what is served; starts the servers that
+/// takes.
+fn plan(options: &Options) -> Result<(Plan, Names), Failure> {
+    let (mut start, mut named, mut lasting) = (IndexSet::new(), Vec::new(), Vec::new());
     let mut serve = |served: serve::Served| {
         named.push(served.root.to_string());
+        lasting.push((served.root.to_string(), served.name));
         start.extend(served.start);
     };
     if options.targets.is_empty() {
@@ -152,18 +171,20 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
         match target {
             Target::Folder { root, page } => serve(serve::folder(root, page.as_deref())?),
             Target::Web(url) => {
-                serve(serve::Served { root: url.clone(), start: vec![url.clone()] });
+                let name = url.to_string();
+                serve(serve::Served { root: url.clone(), name, start: vec![url.clone()] });
             }
         }
     }
-    Ok(Plan {
+    let plan = Plan {
         start: start.into_iter().collect(),
         named,
         workers: options.concurrency,
         external: options.checks_external(),
         exclude: options.exclude.clone(),
         max_redirects: options.max_redirects,
-    })
+    };
+    Ok((plan, Names(lasting)))
 }
 
 /// Prints the report. Whoever reads it may stop reading; that is no failure.

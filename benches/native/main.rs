@@ -11,6 +11,7 @@
 //! | [`work`] | the values, callbacks and errors that all systems share |
 //! | [`ours`] | the shapes done with Hereafter |
 //! | [`peers`] | the shapes done with everything else |
+//! | [`database`] | the shapes of adbapi, ours and sqlx's |
 //! | [`report`] | the table and the JSON file |
 //! | [`allocator`] | counts allocations |
 
@@ -18,6 +19,7 @@
 #![recursion_limit = "512"]
 
 mod allocator;
+mod database;
 mod measure;
 mod ours;
 mod peers;

@@ -75,7 +75,8 @@ impl Case {
         Self { shape, system, run, baseline: None, items: 1, counts_allocations: true }
     }
 
-    /// Says that the work happens in another process, where allocations are not seen.
+    /// Says that the work happens elsewhere, in another process or thread, and that allocations
+    /// would say nothing.
     pub(crate) fn elsewhere(mut self) -> Self {
         self.counts_allocations = false;
         self

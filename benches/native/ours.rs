@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use hereafter::{Deferred, Failure, gather_results, succeed};
 
+use crate::database;
 use crate::measure::{Case, Kind, System};
 use crate::shapes::{EXTRA_LINKS, GATHERED, RETURNED, WAITERS};
 use crate::work::{Boom, adding, chain, flipping, mixing, one, start, three, two};
@@ -20,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(failures());
     cases.extend(many());
     cases.extend(coroutines());
+    cases.extend(database::ours());
     cases
 }
 

@@ -31,6 +31,9 @@ pub(crate) const ALL: &[Shape] = &[
     shape("waiting_item", "1000, each waiting on the next, the innermost fired; per item"),
     shape("coroutine_ready", "an async block with 2 ready awaits"),
     shape("coroutine_pending", "an async block that waits once and is then resumed"),
+    shape("adbapi_query", "a query for one row of an SQLite database in memory, and its values"),
+    shape("adbapi_query100", "a query for a hundred rows, and their values"),
+    shape("adbapi_interaction", "a transaction with a query and an update, committed"),
 ];
 
 /// Links in the shorter chain of a slope.

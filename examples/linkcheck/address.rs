@@ -1,6 +1,7 @@
 //! Addresses: what a `href` means, which of them are looked at, and how deep.
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::problem::Problem;
@@ -48,7 +49,7 @@ const UNCHECKED_SCHEMES: &[&str] = &[
 ];
 
 /// What a `href` turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Address {
     /// Something to fetch: the URL without its fragment, and the fragment if it names an anchor.
     Web(Url, Option<String>),
@@ -129,10 +130,17 @@ fn same_origin(a: &Url, b: &Url) -> bool {
 
 /// The anchors of one page, kept as sorted hashes: a page's share of the memory is eight bytes for
 /// each of its anchors, however long their names are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Anchors(Box<[u64]>);
 
 impl Anchors {
+    /// A number that is another one if names come to other hashes, as the standard library may have
+    /// it from one version to the next.
+    pub(crate) fn fingerprint() -> u16 {
+        let [low, high, ..] = hash(b"fingerprint").to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
     /// Whether a link's fragment finds its element. As in browsers, the fragment counts as it
     /// stands first and percent-decoded second. A range of lines (`#12-20`), as rustdoc links into
     /// source code, finds what it seeks if both of its ends do.

@@ -35,6 +35,15 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "no_external")]
     external: bool,
 
+    /// Keep what was found in this file, an SQLite database. The next check with it reads only what
+    /// has changed, and says what broke since.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// With --db: seconds for which a link to another host that was fine is left alone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "db")]
+    pub(crate) leave_alone: u64,
+
     /// Leave links to other hosts unchecked.
     #[arg(long)]
     no_external: bool,

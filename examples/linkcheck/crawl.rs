@@ -20,6 +20,7 @@ use url::Url;
 use crate::address::{Address, Anchors, Scope};
 use crate::fetch::{Ask, Fetcher, Reply};
 use crate::follow::{Trip, follow};
+use crate::history::History;
 use crate::page::{self, Link, Page};
 use crate::problem::{Problem, Severity};
 use crate::progress::Progress;
@@ -48,6 +49,7 @@ pub(crate) struct Crawl {
     reactor: Reactor,
     fetcher: Fetcher,
     robots: Option<Robots>,
+    history: Option<History>,
     plan: Plan,
     progress: Progress,
     /// Addresses to fetch; `None` sends a worker home.
@@ -62,6 +64,8 @@ struct State {
     targets: Targets,
     scope: Scope,
     pages: usize,
+    /// Pages that have not changed since they were read, and links that were fine a while ago.
+    unchanged: usize,
     skipped: BTreeMap<String, usize>,
 }
 
@@ -70,6 +74,7 @@ impl Crawl {
         reactor: Reactor,
         fetcher: Fetcher,
         robots: Option<Robots>,
+        history: Option<History>,
         plan: Plan,
         progress: Progress,
     ) -> Rc<Self> {
@@ -77,6 +82,7 @@ impl Crawl {
             reactor,
             fetcher,
             robots,
+            history,
             plan,
             progress,
             queue: DeferredQueue::new(),
@@ -122,15 +128,24 @@ impl Crawl {
     /// Finds the verdict on one address. Fails only if the crawl is cancelled.
     async fn check(&self, id: Id) -> Result<(), Failure> {
         let (url, ask) = self.state.borrow().targets.get(id);
+        let elsewhere = self.elsewhere(&url, ask);
+        if let Some(history) = &elsewhere
+            && history.was_fine(&url).await?
+        {
+            self.state.borrow_mut().unchanged += 1;
+            self.close(id, ask, None, None);
+            return Ok(());
+        }
         let Plan { max_redirects, .. } = self.plan;
-        let trip = follow(self.fetcher.clone(), self.robots.clone(), max_redirects, url, ask);
+        let (robots, history) = (self.robots.clone(), self.history.clone());
+        let trip = follow(self.fetcher.clone(), robots, history, max_redirects, url.clone(), ask);
         let Trip { hops, end } = trip.await?;
 
         let page = match end {
-            Ok((url, reply)) => self.parse(url.clone(), reply).await.map(|page| (url, page)),
+            Ok((url, reply)) => self.page(&url, reply).await.map(|page| (url, page)),
             Err(failure) => Err(failure),
         };
-        let (url, page) = match page {
+        let (end, page) = match page {
             Ok(page) => page,
             Err(failure) => {
                 let problem = failure.trap::<Problem>()?.clone();
@@ -141,13 +156,38 @@ impl Crawl {
         };
         let anchors = page.as_ref().map(|page| page.anchors.clone());
         if let Some(page) = page {
-            self.read(id, &url, page, !hops.is_empty());
+            self.read(id, &end, page, !hops.is_empty());
         }
         let permanent = hops.iter().any(|hop| matches!(hop.status, 301 | 308));
         let finding =
-            permanent.then(|| Finding { problem: Problem::MovedPermanently(url.into()), hops });
+            permanent.then(|| Finding { problem: Problem::MovedPermanently(end.into()), hops });
+        if let (Some(history), None) = (elsewhere, &finding) {
+            history.note_fine(&url).await?;
+        }
         self.close(id, ask, finding, anchors);
         Ok(())
+    }
+
+    /// The history, if `url` is only to be there and is on another host: that one is asked again
+    /// after a while, and not in every check.
+    fn elsewhere(&self, url: &Url, ask: Ask) -> Option<History> {
+        let wanted = ask == Ask::Head && !self.state.borrow().scope.is_own_host(url);
+        self.history.clone().filter(|_| wanted)
+    }
+
+    /// The page that an answer brought, if it is one, or that it said has not changed.
+    async fn page(&self, url: &Url, mut reply: Reply) -> Result<Option<Page>, Failure> {
+        let Some(history) = &self.history else { return self.parse(url.clone(), reply).await };
+        if reply.is_unchanged() {
+            self.state.borrow_mut().unchanged += 1;
+            return history.page(url).await;
+        }
+        let validators = std::mem::take(&mut reply.validators);
+        let page = self.parse(url.clone(), reply).await?;
+        if let Some(page) = &page {
+            history.keep(url, validators, page).await?;
+        }
+        Ok(page)
     }
 
     /// Has a page parsed on the thread pool, so that a long one holds up nobody else.
@@ -254,12 +294,13 @@ impl Crawl {
     /// What was found. `complete` is false if the crawl was cancelled.
     pub(crate) fn report(&self, complete: bool) -> Report {
         self.progress.clear();
-        let State { targets, pages, skipped, .. } = &mut *self.state.borrow_mut();
+        let State { targets, pages, unchanged, skipped, .. } = &mut *self.state.borrow_mut();
         let rows = targets.take_rows();
         let summary = Summary {
             pages: *pages,
             checked: targets.known() - targets.open(),
             unchecked: targets.open(),
+            unchanged: *unchanged,
             skipped: skipped.clone(),
             broken: rows.count(Severity::Broken),
             warnings: rows.count(Severity::Warning),
@@ -273,6 +314,7 @@ impl Crawl {
             complete,
             start: self.plan.named.clone(),
             summary,
+            since: None,
             rows: rows.finish(|id| targets.name(id).to_owned()),
         }
     }

@@ -13,7 +13,10 @@ use std::time::{Duration, SystemTime};
 use hereafter::errors::TimeoutError;
 use hereafter::{Deferred, DeferredLock, DeferredSemaphore, Failure};
 use hereafter_reactor::Reactor;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    RETRY_AFTER,
+};
 use reqwest::{Client, ClientBuilder, Method, Request, Response};
 use url::{Host, Url};
 
@@ -42,6 +45,22 @@ pub(crate) struct Reply {
     pub(crate) charset: Option<String>,
     /// The body, if it was asked for.
     pub(crate) body: Option<Vec<u8>>,
+    /// By what the server can tell whether it has changed when it is asked the next time.
+    pub(crate) validators: Validators,
+}
+
+impl Reply {
+    /// Whether the document is the one whose validators were sent.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.status == 304
+    }
+}
+
+/// What a server says of a document, so as to be asked whether it has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Validators {
+    pub(crate) etag: Option<String>,
+    pub(crate) modified: Option<String>,
 }
 
 /// How far to go for an answer.
@@ -110,44 +129,50 @@ impl Fetcher {
         self.lane(url).pause.set(Some(pause));
     }
 
-    /// Asks for `url`. Fails with a [`Problem`]; an error status is one too.
-    pub(crate) fn fetch(&self, url: Url, ask: Ask) -> Deferred<Reply> {
+    /// Asks for `url`. Fails with a [`Problem`]; an error status is one too. If the document is
+    /// `known`, it is only sent when it has changed.
+    pub(crate) fn fetch(&self, url: Url, ask: Ask, known: Option<Validators>) -> Deferred<Reply> {
         if ask != Ask::Head {
-            return self.persist(Method::GET, url, ask);
+            let mut request = Request::new(Method::GET, url);
+            if let Some(known) = known {
+                known.add_to(request.headers_mut());
+            }
+            return self.persist(request, ask);
         }
         let this = self.clone();
-        self.persist(Method::HEAD, url.clone(), ask).add_errback(move |failure| {
+        self.persist(Request::new(Method::HEAD, url.clone()), ask).add_errback(move |failure| {
             match failure.check::<Problem>() {
                 // Not everyone knows HEAD, or grants it. Ask as a browser would.
-                Some(Problem::Status(403 | 405 | 501)) => this.persist(Method::GET, url, ask),
+                Some(Problem::Status(403 | 405 | 501)) => {
+                    this.persist(Request::new(Method::GET, url), ask)
+                }
                 _ => Deferred::fail(failure),
             }
         })
     }
 
     /// Asks, and asks again after a pause where that may help. No permit is held meanwhile.
-    fn persist(&self, method: Method, url: Url, ask: Ask) -> Deferred<Reply> {
+    fn persist(&self, request: Request, ask: Ask) -> Deferred<Reply> {
         let Inner { reactor, limits, .. } = &*self.0;
         let this = self.clone();
-        let attempt = move || this.attempt(method.clone(), url.clone(), ask);
+        let attempt = move || {
+            let again = request.try_clone().expect("a request without a body can be made again");
+            this.attempt(again, ask)
+        };
         retry(reactor.clone(), limits.patience, attempt)
     }
 
     /// Asks once, when it is our turn. The timeout runs from then on.
-    fn attempt(&self, method: Method, url: Url, ask: Ask) -> Deferred<Reply> {
+    fn attempt(&self, request: Request, ask: Ask) -> Deferred<Reply> {
         let this = self.clone();
-        let lane = self.lane(&url);
+        let lane = self.lane(request.url());
         self.wait_for_turn(&lane).add_callback(move |()| {
             lane.in_flight.run(move || {
                 let Inner { reactor, limits, requests, .. } = &*this.0;
                 let timeout = limits.timeout;
                 requests.set(requests.get() + 1);
-                let exchange = exchange(
-                    this.client_for(&url).clone(),
-                    Request::new(method, url),
-                    ask,
-                    limits.max_body,
-                );
+                let client = this.client_for(request.url()).clone();
+                let exchange = exchange(client, request, ask, limits.max_body);
                 Deferred::from_future(exchange).add_timeout(timeout, reactor).add_errback(
                     move |failure| -> Result<Reply, Failure> {
                         failure.trap::<TimeoutError>()?;
@@ -193,6 +218,31 @@ pub(crate) fn origin_of(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
+impl Validators {
+    /// What an answer says. A time of change that is only just past is left out: within the same
+    /// second there could be another change.
+    fn of(headers: &HeaderMap, now: SystemTime) -> Self {
+        let is_past = |time: &String| {
+            let age = httpdate::parse_http_date(time).map(|time| now.duration_since(time));
+            age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_secs(2)))
+        };
+        Self {
+            etag: header(headers, ETAG.as_str()),
+            modified: header(headers, LAST_MODIFIED.as_str()).filter(is_past),
+        }
+    }
+
+    /// Asks for a document only if it is not the one with these.
+    fn add_to(self, headers: &mut HeaderMap) {
+        let conditions = [(IF_NONE_MATCH, self.etag), (IF_MODIFIED_SINCE, self.modified)];
+        for (name, value) in conditions {
+            if let Some(Ok(value)) = value.map(|value| value.parse()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
 /// One request and the reading of its answer.
 async fn exchange(
     client: Client,
@@ -222,6 +272,7 @@ async fn exchange(
         location: location.map(Option::unwrap_or_default),
         charset,
         body,
+        validators: Validators::of(response.headers(), SystemTime::now()),
     })
 }
 
@@ -283,6 +334,23 @@ mod tests {
         assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(pause("Sun, 06 Nov 1904 08:49:37 GMT"), None);
         assert_eq!(pause("soon"), None);
+    }
+
+    #[test]
+    fn a_time_of_change_counts_when_it_is_past() {
+        let changed = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let headers = HeaderMap::from_iter([
+            (LAST_MODIFIED, changed.parse().unwrap()),
+            (ETAG, "\"1\"".parse().unwrap()),
+        ]);
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(Validators::of(&headers, then).modified, None);
+        let later = Validators::of(&headers, then + Duration::from_secs(3));
+        assert_eq!(later.modified.as_deref(), Some(changed));
+        let mut request = HeaderMap::new();
+        later.add_to(&mut request);
+        assert_eq!(header(&request, "if-none-match").as_deref(), Some("\"1\""));
+        assert_eq!(header(&request, "if-modified-since").as_deref(), Some(changed));
     }
 
     #[test]

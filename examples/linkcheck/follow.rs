@@ -9,6 +9,7 @@ use hereafter::{Deferred, Failure};
 use url::Url;
 
 use crate::fetch::{Ask, Fetcher, Reply};
+use crate::history::History;
 use crate::problem::Problem;
 use crate::report::Hop;
 use crate::robots::Robots;
@@ -22,17 +23,20 @@ pub(crate) struct Trip {
 }
 
 /// Asks for `url` and follows at most `max_hops` redirects. What goes wrong is part of the
-/// [`Trip`]; with `robots`, each host on the way is asked for leave first.
+/// [`Trip`]; with `robots`, each host on the way is asked for leave first; with `history`, a page
+/// that is known from it is only sent when it has changed.
 pub(crate) fn follow(
     fetcher: Fetcher,
     robots: Option<Robots>,
+    history: Option<History>,
     max_hops: usize,
     url: Url,
     ask: Ask,
 ) -> Deferred<Trip> {
     Deferred::from_coroutine(async move {
         let mut hops = Vec::new();
-        let end = walk(&fetcher, robots.as_ref(), max_hops, url, ask, &mut hops).await;
+        let end =
+            walk(&fetcher, robots.as_ref(), history.as_ref(), max_hops, url, ask, &mut hops).await;
         Ok::<_, Failure>(Trip { hops, end })
     })
 }
@@ -40,6 +44,7 @@ pub(crate) fn follow(
 async fn walk(
     fetcher: &Fetcher,
     robots: Option<&Robots>,
+    history: Option<&History>,
     max_hops: usize,
     mut url: Url,
     ask: Ask,
@@ -53,7 +58,11 @@ async fn walk(
         if let Some(robots) = robots {
             robots.permit(&url).await?;
         }
-        let reply = fetcher.fetch(url.clone(), ask).await?;
+        let known = match history {
+            Some(history) if ask == Ask::Page => history.validators(&url).await?,
+            _ => None,
+        };
+        let reply = fetcher.fetch(url.clone(), ask, known).await?;
         let Some(location) = &reply.location else { return Ok((url, reply)) };
         if hops.len() >= max_hops {
             return Err(Problem::TooManyRedirects(max_hops).into());

@@ -3,31 +3,33 @@
 //! Runs on the thread pool, so it takes bytes and gives plain data. It works on the token stream,
 //! without ever building a tree: memory stays at the size of the page, and no nesting is too deep.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use encoding_rs::Encoding;
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{StartTag, Token, Tokenizer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::address::{Address, Anchors, bad, resolve};
 use crate::problem::Problem;
 
 /// What a page holds that matters here.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
     /// Every distinct link, in the order of the page.
     pub(crate) links: Vec<Link>,
     /// All that a `#fragment` can point to.
     pub(crate) anchors: Anchors,
     /// The first parse error: its line and the name the HTML standard gives it.
-    pub(crate) first_error: Option<(u32, &'static str)>,
+    pub(crate) first_error: Option<(u32, Cow<'static, str>)>,
     /// How many parse errors follow the first.
     pub(crate) more_errors: u32,
 }
 
 /// One link of a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {
     /// What its address means.
     pub(crate) address: Address,
@@ -61,7 +63,8 @@ pub(crate) fn parse(url: &Url, body: &[u8], charset: Option<&str>) -> Page {
                 links_of(&tag, |href, to_page| raw_links.push(RawLink { href, to_page, line }));
             }
             Token::Error(error) if page.first_error.is_none() => {
-                page.first_error = Some((lines.line_of(error.span.start), error.value.as_str()));
+                page.first_error =
+                    Some((lines.line_of(error.span.start), error.value.as_str().into()));
             }
             Token::Error(_) => page.more_errors += 1,
             _ => {}
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn broken_html_is_read_to_the_end_and_said() {
         let page = page("<p>\n<a href=a href=b>x</a>\n<a href='c'\n<img src=d");
-        assert_eq!(page.first_error, Some((2, "duplicate-attribute")));
+        assert_eq!(page.first_error, Some((2, "duplicate-attribute".into())));
         assert!(page.more_errors > 0);
         assert!(!page.links.is_empty());
         assert!(super::tests::page("<!doctype html><p>fine &amp; well").first_error.is_none());

@@ -4,9 +4,10 @@
 //! [`Problem`]; the report turns the same value into a row. The `kind` of a problem is part of the
 //! JSON schema, so it never changes; the message is for people and may.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How bad a row is. The order is the order of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -21,7 +22,7 @@ pub(crate) enum Severity {
 }
 
 /// One thing to report about a URL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum Problem {
     #[error("not a usable address: {0}")]
     BadUrl(String),
@@ -54,7 +55,7 @@ pub(crate) enum Problem {
     #[error("the answer is not proper HTTP: {0}")]
     Protocol(String),
     #[error("invalid HTML on line {line}: {code}{}", and_more(*.more))]
-    InvalidHtml { line: u32, code: &'static str, more: u32 },
+    InvalidHtml { line: u32, code: Cow<'static, str>, more: u32 },
     #[error("this page could not be read, by a fault of the checker: {0}")]
     Unreadable(String),
     #[error("unknown scheme {0}:")]
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(Problem::Status(404).to_string(), "404 Not Found");
         assert_eq!(Problem::Status(799).to_string(), "status 799");
         assert_eq!(
-            Problem::InvalidHtml { line: 3, code: "eof-in-tag", more: 2 }.to_string(),
+            Problem::InvalidHtml { line: 3, code: "eof-in-tag".into(), more: 2 }.to_string(),
             "invalid HTML on line 3: eof-in-tag (and 2 more)"
         );
     }

@@ -12,11 +12,17 @@
 //!     "pages": 12,               // pages read for links
 //!     "checked": 240,            // distinct addresses with a verdict
 //!     "unchecked": 0,            // distinct addresses without one
+//!     "unchanged": 0,            // those of the checked ones that were known from the file of --db
 //!     "skipped": {"mailto": 3},  // by scheme, or "external" and "excluded"
 //!     "broken": 1, "warnings": 0, "notes": 0,
 //!     "requests": 251,           // with redirects, retries and robots.txt
 //!     "seconds": 0.8,
 //!     "peak_memory_kib": 21504    // of the whole process; null where the system does not say
+//!   },
+//!   "since": {                   // null without --db, and in the first check with it
+//!     "checked": "Sun, 06 Nov 1994 08:49:37 GMT",
+//!     "broke": [{"url": "http://...", "kind": "http-status", "message": "404 Not Found"}],
+//!     "mended": []               // in the same form
 //!   },
 //!   "rows": [{
 //!     "severity": "broken",      // or "warning", "note"
@@ -40,6 +46,7 @@ use anstyle::{AnsiColor, Style};
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::history::Since;
 use crate::problem::{Problem, Severity};
 
 /// How many of the pages that hold a link a row names. A dead link in the footer of a large site
@@ -175,11 +182,11 @@ impl Row {
 /// A row, ready to be printed.
 #[derive(Debug, Serialize)]
 pub(crate) struct FinishedRow {
-    severity: Severity,
-    kind: &'static str,
-    url: String,
+    pub(crate) severity: Severity,
+    pub(crate) kind: &'static str,
+    pub(crate) url: String,
     status: Option<u16>,
-    message: String,
+    pub(crate) message: String,
     redirects: Vec<Hop>,
     given: bool,
     linked_from: Vec<LinkedFrom>,
@@ -198,6 +205,7 @@ pub(crate) struct Summary {
     pub(crate) pages: usize,
     pub(crate) checked: usize,
     pub(crate) unchecked: usize,
+    pub(crate) unchanged: usize,
     pub(crate) skipped: BTreeMap<String, usize>,
     pub(crate) broken: usize,
     pub(crate) warnings: usize,
@@ -226,6 +234,7 @@ pub(crate) struct Report {
     pub(crate) complete: bool,
     pub(crate) start: Vec<String>,
     pub(crate) summary: Summary,
+    pub(crate) since: Option<Since>,
     pub(crate) rows: Vec<FinishedRow>,
 }
 
@@ -252,7 +261,8 @@ impl Report {
                 row.write_text(out)?;
             }
         }
-        self.write_summary(out)
+        self.write_summary(out)?;
+        self.since.as_ref().map_or(Ok(()), |since| since.write_text(out))
     }
 
     fn write_summary(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -280,11 +290,32 @@ impl Report {
             counted(*warnings, "warning", "warnings"),
             counted(*notes, "note", "notes"),
         )?;
+        if self.summary.unchanged > 0 {
+            write!(out, "; {} unchanged", self.summary.unchanged)?;
+        }
         if !skipped.is_empty() {
             let each: Vec<_> = skipped.iter().map(|(why, n)| format!("{why} {n}")).collect();
             write!(out, "; skipped: {}", each.join(", "))?;
         }
         writeln!(out, ".")
+    }
+}
+
+impl Since {
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { checked, broke, mended } = self;
+        let all = [
+            ("broke", AnsiColor::Red.on_default().bold(), broke),
+            ("mended", AnsiColor::Green.on_default().bold(), mended),
+        ];
+        let counts = (broke.len(), mended.len());
+        writeln!(out, "Since the check of {checked}: {} broke, {} mended.", counts.0, counts.1)?;
+        for (label, style, changes) in all {
+            for change in changes {
+                writeln!(out, "  {style}{label:<6}{style:#} {} ({})", change.url, change.message)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -349,7 +380,8 @@ mod tests {
             ..Summary::default()
         };
         let rows = rows.finish(|page| format!("http://x/page{page}"));
-        Report { schema: SCHEMA, complete: true, start: vec!["http://x/".into()], summary, rows }
+        let start = vec!["http://x/".into()];
+        Report { schema: SCHEMA, complete: true, start, summary, since: None, rows }
     }
 
     fn text(report: &Report, with_notes: bool) -> String {

@@ -80,7 +80,7 @@ impl Robots {
         address.set_path("/robots.txt");
         address.set_query(None);
         let host = address.clone();
-        follow(self.0.fetcher.clone(), None, MAX_HOPS, address, Ask::Text).map(move |trip| {
+        follow(self.0.fetcher.clone(), None, None, MAX_HOPS, address, Ask::Text).map(move |trip| {
             let rules = rules_of(trip, &this.0.user_agent);
             if let Rules::Listed(robot) = &rules
                 && let Some(delay) = robot.delay
@@ -117,7 +117,7 @@ fn rules_of(trip: Trip, user_agent: &str) -> Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::Reply;
+    use crate::fetch::{Reply, Validators};
 
     fn answer(end: Result<&str, Problem>) -> Rules {
         let url = Url::parse("http://x.test/robots.txt").unwrap();
@@ -126,6 +126,7 @@ mod tests {
             location: None,
             charset: None,
             body: Some(body.into()),
+            validators: Validators::default(),
         };
         let end = end.map(|body| (url, reply(body))).map_err(Failure::from);
         rules_of(Trip { hops: Vec::new(), end }, "hereafter-linkcheck")

@@ -24,6 +24,8 @@ use crate::docs;
 pub(crate) struct Served {
     /// Its root.
     pub(crate) root: Url,
+    /// What it is called where the root, with its port, would be another one the next time.
+    pub(crate) name: String,
     /// Where to start: for a folder every page in it, so that a page nothing leads to is seen too.
     pub(crate) start: Vec<Url>,
 }
@@ -48,7 +50,7 @@ pub(crate) fn documentation() -> io::Result<Served> {
         StatusCode::NOT_FOUND.into_response()
     });
     let root = spawn(app)?;
-    Ok(Served { start: vec![root.clone()], root })
+    Ok(Served { start: vec![root.clone()], root, name: "linkcheck:documentation/".to_owned() })
 }
 
 /// Serves a folder; starts at `page`, or at each page in it.
@@ -65,7 +67,8 @@ pub(crate) fn folder(folder: &Path, page: Option<&str>) -> io::Result<Served> {
     paths.sort();
     let root = spawn(Router::new().fallback_service(ServeDir::new(folder)))?;
     let start = paths.iter().map(|path| page_url(&root, path)).collect();
-    Ok(Served { root, start })
+    let name = Url::from_directory_path(folder.canonicalize()?).expect("the path is absolute");
+    Ok(Served { root, start, name: name.into() })
 }
 
 /// The address of a page in a served folder. An `index.html` is the folder's own page.

@@ -392,6 +392,99 @@ fn a_folder_is_served_and_checked() {
     assert!(String::from_utf8(empty.stderr).unwrap().contains("no .html file in"));
 }
 
+/// The names of what `since` lists there.
+fn since(report: &Value, what: &str) -> Vec<String> {
+    let changes = report["since"][what].as_array().unwrap_or_else(|| panic!("{report:#}"));
+    changes.iter().map(|change| change["url"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn with_a_database_a_second_check_reads_what_has_changed_and_says_what_broke() {
+    let tagged = |tag, links: &[&str]| Answer::Tagged(tag, Box::new(page(links)));
+    let other = Server::start([("/", Answer::html("fine"))]);
+    let gone = || Answer::status("404 Not Found");
+    let site = Server::start([
+        ("/", tagged("\"1\"", &["a", "b", "c", &other.url("/")])),
+        ("/a", Answer::InTurn(vec![tagged("\"1\"", &["c"]), tagged("\"2\"", &["c", "d#x"])])),
+        ("/b", Answer::InTurn(vec![Answer::html("fine"), gone()])),
+        ("/c", Answer::InTurn(vec![gone(), Answer::html("fine")])),
+        ("/d", tagged("\"1\"", &[])),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("50%? of it.db");
+    let db = file.to_str().unwrap();
+
+    let (code, first) = check(&site.url("/"), &["--db", db]);
+    assert_eq!(
+        (code, &first["since"], &first["summary"]["unchanged"]),
+        (1, &Value::Null, &0.into())
+    );
+    row(&first, "http-status", &site.url("/c"));
+
+    let (code, second) = check(&site.url("/"), &["--db", db]);
+    assert_eq!((code, &second["summary"]["pages"]), (1, &4.into()), "{second:#}");
+    assert_eq!(since(&second, "broke"), [site.url("/b"), site.url("/d#x")]);
+    assert_eq!(since(&second, "mended"), [site.url("/c")]);
+    assert_eq!((site.asked("304 /"), site.asked("304 /a")), (1, 0));
+    assert_eq!(other.asked("HEAD /"), 1, "it was fine just now");
+    assert_eq!(second["summary"]["unchanged"], 2);
+
+    // What is known from the file counts as much as what was read.
+    let (_, third) = check(&site.url("/"), &["--db", db, "--leave-alone", "0"]);
+    assert_eq!((since(&third, "broke").len(), since(&third, "mended").len()), (0, 0));
+    assert_eq!((&third["rows"], &third["summary"]["pages"]), (&second["rows"], &4.into()));
+    assert_eq!((site.asked("304 /a"), site.asked("304 /d")), (1, 1));
+    assert_eq!(other.asked("HEAD /"), 2);
+
+    let text = run(&["--db", db, &site.url("/")]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains(" GMT: 0 broke, 0 mended.\n"), "{text}");
+}
+
+#[test]
+fn with_a_database_a_folder_is_known_again_on_another_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("links.db");
+    let site = folder.path().join("site");
+    std::fs::create_dir(&site).unwrap();
+    for (name, body) in [("index.html", "<a href=a.html>"), ("a.html", "<a href=index.html#x>")] {
+        std::fs::write(site.join(name), body).unwrap();
+        let file = std::fs::File::options().write(true).open(site.join(name)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap();
+    }
+    let arguments = ["--db", db.to_str().unwrap()];
+    let (_, first) = check(site.to_str().unwrap(), &arguments);
+    assert_eq!(first["summary"]["unchanged"], 0);
+    let (_, second) = check(site.to_str().unwrap(), &arguments);
+    assert_eq!(second["summary"]["unchanged"], first["summary"]["pages"], "{second:#}");
+    assert_eq!(second["rows"].as_array().unwrap().len(), 1);
+    assert_eq!((since(&second, "broke"), since(&second, "mended")), (vec![], vec![]));
+    std::fs::write(site.join("index.html"), "<p id=x><a href=a.html>").unwrap();
+    let (_, third) = check(site.to_str().unwrap(), &arguments);
+    assert_eq!(third["summary"]["unchanged"], 1, "{third:#}");
+    assert_eq!((since(&third, "broke").len(), since(&third, "mended").len()), (0, 1));
+}
+
+#[test]
+fn a_database_that_is_none_of_ours_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "no database at all, but quite long enough to be looked at as one\n")
+        .unwrap();
+    let site = Server::start([("/", page(&[]))]);
+    let output = run(&["--db", file.to_str().unwrap(), &site.url("/")]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("notes.txt") && message.contains("not a database"), "{message}");
+    assert_eq!(site.asked("GET /"), 0);
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("no database"));
+
+    let output = run(&["--db", folder.path().to_str().unwrap(), &site.url("/")]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("cannot connect to sqlite:"), "{message}");
+}
+
 #[test]
 fn without_an_argument_it_checks_our_own_documentation() {
     let output = run(&[]);

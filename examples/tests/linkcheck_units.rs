@@ -17,6 +17,8 @@ mod docs;
 mod fetch;
 #[path = "../linkcheck/follow.rs"]
 mod follow;
+#[path = "../linkcheck/history.rs"]
+mod history;
 #[path = "../linkcheck/page.rs"]
 mod page;
 #[path = "../linkcheck/problem.rs"]

@@ -18,6 +18,7 @@ mod tasks;
 
 use anyhow::Result;
 
+use crate::database;
 use crate::measure::Case;
 
 /// The peers that are Rust and run in this process.
@@ -26,6 +27,7 @@ pub(crate) fn in_process() -> Vec<Case> {
     cases.extend(composed::cases());
     cases.extend(boxed::cases());
     cases.extend(tasks::cases());
+    cases.extend(database::peers());
     cases
 }
 

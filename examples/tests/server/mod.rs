@@ -29,6 +29,8 @@ pub(crate) enum Answer {
     BreakOff,
     /// The answers of the list, one for each request; the last one stays.
     InTurn(Vec<Answer>),
+    /// This with an entity tag; nothing but a 304 for whoever has it already.
+    Tagged(&'static str, Box<Answer>),
     /// This for GET; HEAD is answered with a status.
     GetOnly(&'static str, Box<Answer>),
     /// This, after a while.
@@ -38,6 +40,14 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn html(body: &str) -> Self {
         Self::Html(body.to_owned())
+    }
+
+    /// The answer whose turn it is when this was asked `earlier` times before.
+    fn turn(&self, earlier: usize) -> &Self {
+        match self {
+            Self::InTurn(answers) => &answers[earlier.min(answers.len() - 1)],
+            other => other,
+        }
     }
 
     pub(crate) fn status(status: &str) -> Self {
@@ -145,7 +155,11 @@ impl Site {
             let method = words.next().unwrap_or_default().to_owned();
             let path = words.next().unwrap_or_default().to_owned();
             let mut header = String::new();
+            let mut known = None;
             while reader.read_line(&mut header).unwrap_or(0) > 2 {
+                if let Some(("if-none-match", tag)) = header.split_once(": ") {
+                    known = Some(tag.trim().to_owned());
+                }
                 header.clear();
             }
             let request = format!("{method} {path}");
@@ -161,7 +175,14 @@ impl Site {
             let not_found = Answer::status("404 Not Found");
             let answer = self.pages.get(&path).unwrap_or(&not_found);
             let host = connection.local_addr().unwrap();
-            let goes_on = give(answer, &method, earlier, host, &mut out);
+            let answer = answer.turn(earlier);
+            let goes_on = match answer {
+                Answer::Tagged(tag, _) if known.as_deref() == Some(*tag) => {
+                    self.log.lock().unwrap().push(format!("304 {path}"));
+                    give(&Answer::status("304 Not Modified"), &method, earlier, host, &mut out)
+                }
+                answer => give(answer, &method, earlier, host, &mut out),
+            };
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             if !goes_on {
                 return;
@@ -211,9 +232,15 @@ fn give(
             send("<p>that is", out);
             false
         }
-        Answer::InTurn(answers) => {
-            let answer = &answers[earlier.min(answers.len() - 1)];
-            give(answer, method, earlier, here, out)
+        Answer::InTurn(_) => give(answer.turn(earlier), method, earlier, here, out),
+        Answer::Tagged(tag, answer) => {
+            let Answer::Html(body) = &**answer else { panic!("only pages are tagged") };
+            let length = body.len();
+            let page = format!(
+                "HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Type: text/html\r\nContent-Length: \
+                 {length}\r\n\r\n{body}"
+            );
+            give(&Answer::Raw(page), method, earlier, here, out)
         }
         Answer::GetOnly(status, _) if method == "HEAD" => {
             give(&Answer::status(status), method, earlier, here, out)
