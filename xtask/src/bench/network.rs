@@ -1,0 +1,43 @@
+//! `cargo xtask bench network`: builds and runs the benchmark of servers and timers.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::python::Environment;
+use crate::step::{self, Steps, cargo};
+
+/// What the Python of the third server is to have.
+const REQUIREMENTS: [&str; 1] = ["python/tests/requirements.txt"];
+
+/// How to run the benchmark.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also write the figures to this file: {"shape": {"system": seconds}}.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fewer and shorter rounds: some seconds in all, and more noise.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    step::run(&mut cargo(["build", "--release", "--package", "hereafter-benches"]))?;
+    let program =
+        step::target().join("release").join(format!("network{}", std::env::consts::EXE_SUFFIX));
+    let mut command = std::process::Command::new(&program);
+    // A peer that cannot be had is no reason to measure nothing.
+    let mut steps = Steps::new("cargo xtask bench network");
+    match Environment::new(&mut steps, &REQUIREMENTS) {
+        Ok(environment) => drop(command.arg("--twisted").arg(environment.program("python"))),
+        Err(error) => println!("Twisted cannot be had: {error:#}"),
+    }
+    if arguments.quick {
+        command.arg("--quick");
+    }
+    if let Some(file) = &arguments.json {
+        let file = std::path::absolute(file).context("the JSON file's path")?;
+        command.arg("--json").arg(file);
+    }
+    step::run(&mut command)
+}
