@@ -61,6 +61,11 @@ fn suites(steps: &mut Steps, environment: &Environment, python: &Python) -> Resu
             .env("PYRIGHT_PYTHON_CACHE_DIR", step::target().join("python/pyright"))
             .env("MYPY_CACHE_DIR", step::target().join("python/mypy")),
     )?;
+    steps.run(
+        "the reactor's protocols with Twisted as the other side",
+        step::cargo(["test", "--package", "hereafter-reactor", "--test", "twisted"])
+            .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
+    )?;
     for suite in [&CORE, &AROUND] {
         twisted(steps, environment, python, suite)?;
     }
