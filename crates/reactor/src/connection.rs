@@ -188,7 +188,7 @@ impl Channel {
         {
             stream.reset_when_dropped();
         }
-        *self.outgoing.borrow_mut() = Outgoing::default();
+        drop(self.outgoing.take());
         drop(self.entry.take());
         let producer = self.producer.take();
         if let Some(registered) = producer {
@@ -219,11 +219,14 @@ impl Channel {
     /// Sends something; when all is sent, does what waits for that.
     fn send(self: &Rc<Self>, context: &mut Context<'_>) -> Poll<Step> {
         if self.outgoing.borrow().len() > 0 {
-            let sent = {
+            let (written, sent) = {
                 let mut outgoing = self.outgoing.borrow_mut();
-                self.poll(|stream| pin!(stream.write_buf(&mut *outgoing)).poll(context))
+                let buffer = &mut *outgoing;
+                let written = self.poll(|stream| pin!(stream.write_buf(buffer)).poll(context));
+                (written, outgoing.take_sent())
             };
-            return Poll::Ready(match ready!(sent) {
+            drop(sent);
+            return Poll::Ready(match ready!(written) {
                 Ok(0) => Step::End(lost(io::ErrorKind::WriteZero.into())),
                 Ok(_) => {
                     self.unflushed.set(true);

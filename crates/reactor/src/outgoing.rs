@@ -2,6 +2,9 @@
 //!
 //! Many small pieces become few large ones, so that a protocol may write as it likes; a large piece
 //! is kept as it is, and not copied.
+//!
+//! What a piece is made of may be somebody else's ([`Bytes::from_owner`]), and its drop their code.
+//! So none is dropped in here, where the queue is borrowed: see [`Outgoing::take_sent`].
 
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -18,19 +21,26 @@ pub(crate) struct Outgoing {
     /// Where small pieces are gathered.
     tail: BytesMut,
     length: usize,
+    /// Pieces that are through, and wait to be dropped.
+    sent: Vec<Bytes>,
 }
 
 impl Outgoing {
-    pub(crate) fn push(&mut self, piece: Bytes) {
+    pub(crate) fn push(&mut self, piece: &Bytes) {
         self.length += piece.len();
         if piece.len() < LARGE {
-            self.tail.extend_from_slice(&piece);
+            self.tail.extend_from_slice(piece);
         } else {
             if !self.tail.is_empty() {
                 self.pieces.push_back(self.tail.split().freeze());
             }
-            self.pieces.push_back(piece);
+            self.pieces.push_back(piece.clone());
         }
+    }
+
+    /// What is through, to be dropped where nothing is borrowed.
+    pub(crate) fn take_sent(&mut self) -> Vec<Bytes> {
+        core::mem::take(&mut self.sent)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -61,7 +71,7 @@ impl Buf for Outgoing {
                 return;
             }
             count -= piece.len();
-            self.pieces.pop_front();
+            self.sent.extend(self.pieces.pop_front());
         }
         self.tail.advance(count);
     }
@@ -76,7 +86,7 @@ mod tests {
         for (n, length) in pieces.iter().enumerate() {
             let piece = vec![u8::try_from(n).unwrap(); *length];
             all.extend_from_slice(&piece);
-            outgoing.push(piece.into());
+            outgoing.push(&piece.into());
         }
         (outgoing, all)
     }

@@ -69,8 +69,8 @@ pub trait Protocol: 'static {
     /// Whether the protocol goes on when one direction of the connection is closed (whether it is
     /// Twisted's `IHalfCloseableProtocol`).
     ///
-    /// At first it is not: when the other side has sent all, the connection is closed, with all that
-    /// is still to be sent.
+    /// At first it is not: when the other side has sent all, the connection is closed, and what was
+    /// still to be sent is dropped.
     fn is_half_closeable(&self) -> bool {
         false
     }

@@ -119,10 +119,8 @@ impl StringTransport {
     /// assert_eq!(wire.value(), "hello");
     /// ```
     pub fn value(&self) -> Bytes {
-        let mut outgoing = self.0.outgoing.borrow_mut();
-        let length = outgoing.len();
-        let value = outgoing.copy_to_bytes(length);
-        outgoing.push(value.clone());
+        let value = self.take_written();
+        self.0.outgoing.borrow_mut().push(&value);
         value
     }
 
@@ -141,8 +139,7 @@ impl StringTransport {
     /// assert_eq!(wire.take(), "");
     /// ```
     pub fn take(&self) -> Bytes {
-        let length = self.transport().buffered();
-        let taken = self.0.outgoing.borrow_mut().copy_to_bytes(length);
+        let taken = self.take_written();
         self.0.ask_producer();
         self.settle();
         taken
@@ -196,6 +193,12 @@ impl StringTransport {
     #[track_caller]
     pub fn lose(&self, reason: impl Into<Failure>) {
         self.0.finish(reason.into());
+    }
+
+    fn take_written(&self) -> Bytes {
+        // It is dropped here, where nothing is borrowed.
+        let mut outgoing = self.0.outgoing.take();
+        outgoing.copy_to_bytes(outgoing.len())
     }
 
     /// Does what the task of a connection would, where a protocol has aborted it.

@@ -134,7 +134,7 @@ impl Transport {
     pub fn write(&self, data: impl Into<Bytes>) {
         let data = data.into();
         if !data.is_empty() && self.0.takes_writes() {
-            self.0.outgoing.borrow_mut().push(data);
+            self.0.outgoing.borrow_mut().push(&data);
             self.written();
         }
     }
@@ -155,7 +155,7 @@ impl Transport {
         // All of them first: the iterator is somebody else's code.
         let pieces: Vec<Bytes> = pieces.into_iter().map(Into::into).collect();
         if self.0.takes_writes() {
-            for piece in pieces {
+            for piece in &pieces {
                 self.0.outgoing.borrow_mut().push(piece);
             }
             self.written();

@@ -9,7 +9,7 @@ use hereafter::report;
 use hereafter_reactor::endpoints::connect_protocol;
 use hereafter_reactor::errors::{ConnectionAborted, ConnectionDone, ConnectionLost, NoProtocol};
 use hereafter_reactor::{Address, Factory, Protocol, Transport};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// More than the operating system takes at once.
@@ -399,4 +399,42 @@ fn g4_thousands_of_connections_come_and_go() -> TestResult {
         settle(move || open.open_connections() == 0).await;
         Ok(())
     })
+}
+
+thread_local! {
+    static TO: RefCell<Option<Transport>> = const { RefCell::new(None) };
+}
+
+/// Writes when it is dropped.
+struct LastWords(Vec<u8>);
+
+impl AsRef<[u8]> for LastWords {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        TO.with_borrow(|to| to.as_ref().expect("it is connected").write("!"));
+    }
+}
+
+#[test]
+fn g4_what_is_written_may_use_the_transport_when_it_is_dropped() -> TestResult {
+    run(|reactor| async move {
+        let pair = Pair::new(&reactor).await?;
+        let transport = pair.client.transport();
+        TO.set(Some(transport.clone()));
+        for size in [10, 1_000_000] {
+            transport.write(Bytes::from_owner(LastWords(vec![b'x'; size])));
+            let received = pair.server.receive(size + 1).await?;
+            assert_eq!((received[0], received[size]), (b'x', b'!'));
+        }
+        // What is never sent is dropped with the connection.
+        transport.write(Bytes::from_owner(LastWords(vec![b'x'; 1_000_000])));
+        transport.abort_connection();
+        pair.over().await
+    })?;
+    Ok(())
 }
