@@ -188,13 +188,14 @@ impl Channel {
         {
             stream.reset_when_dropped();
         }
-        drop(self.outgoing.take());
+        drop_written(self.outgoing.take());
         drop(self.entry.take());
         let producer = self.producer.take();
+        // Both are dropped inside, in case that panics.
         if let Some(registered) = producer {
-            report::guard("a producer", || registered.producer.stop_producing());
+            report::guard("a producer", move || registered.producer.stop_producing());
         }
-        report::guard("a protocol", || protocol.connection_lost(reason));
+        report::guard("a protocol", move || protocol.connection_lost(reason));
         // The task, where it is not it that calls this.
         self.wake();
     }
@@ -225,7 +226,7 @@ impl Channel {
                 let written = self.poll(|stream| pin!(stream.write_buf(buffer)).poll(context));
                 (written, outgoing.take_sent())
             };
-            drop(sent);
+            drop_written(sent);
             return Poll::Ready(match ready!(written) {
                 Ok(0) => Step::End(lost(io::ErrorKind::WriteZero.into())),
                 Ok(_) => {
@@ -336,6 +337,11 @@ fn guard(what: &str, call: impl FnOnce()) -> Result<(), Failure> {
         report::failure(&format!("Unhandled error in {what}"), failure.clone());
         failure
     })
+}
+
+/// Drops what was written, which may be somebody else's code.
+fn drop_written<T>(written: T) {
+    report::guard("what was written, when it was dropped", || drop(written));
 }
 
 fn done() -> Failure {

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::python::Environment;
+use crate::python::{Environment, Python};
 use crate::step::{self, Steps, cargo};
-
-/// What the Python of the third server is to have.
-const REQUIREMENTS: [&str; 1] = ["python/tests/requirements.txt"];
 
 /// How to run the benchmark.
 #[derive(clap::Args)]
@@ -28,7 +25,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut command = std::process::Command::new(&program);
     // A peer that cannot be had is no reason to measure nothing.
     let mut steps = Steps::new("cargo xtask bench network");
-    match Environment::new(&mut steps, &REQUIREMENTS) {
+    let python = Python::find();
+    match python.and_then(|python| Environment::for_tests(&mut steps, &python, &[])) {
         Ok(environment) => drop(command.arg("--twisted").arg(environment.program("python"))),
         Err(error) => println!("Twisted cannot be had: {error:#}"),
     }
