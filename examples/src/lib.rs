@@ -29,6 +29,7 @@ chapters! {
     testing: "13-testing.md";
     unhandled_errors: "14-unhandled-errors-and-debugging.md";
     from_twisted: "15-from-twisted.md";
+    the_network: "16-the-network.md";
     databases: "17-databases.md";
 }
 

@@ -1,26 +1,17 @@
 //! Runs the built `linkcheck` against sites that behave and sites that do not.
 
+mod program;
 mod server;
 
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use program::example;
 use serde_json::Value;
 use server::{Answer, Server, closed_port, self_signed_tls};
 
-/// The program, which cargo builds beside the tests.
 fn linkcheck() -> Command {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.set_file_name("examples");
-    path.push(format!("linkcheck{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.is_file(),
-        "{} is not built; run `cargo build --example linkcheck`",
-        path.display()
-    );
-    let mut command = Command::new(path);
+    let mut command = example("linkcheck");
     // Whoever runs the tests may have set these.
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
     command

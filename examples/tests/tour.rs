@@ -3,20 +3,18 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p hereafter-examples --test tour` writes the file anew.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod program;
+
+use std::path::Path;
+use std::process::Output;
 use std::{env, fs};
 
+use program::example;
 use similar::TextDiff;
 
-/// Runs the program, which cargo builds beside the tests.
+/// Runs the program.
 fn tour(arguments: &[&str]) -> Output {
-    let mut path: PathBuf = env::current_exe().unwrap();
-    path.pop();
-    path.set_file_name("examples");
-    path.push(format!("tour{}", env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is not built; run `cargo build --example tour`", path.display());
-    Command::new(path).args(arguments).env_remove("HEREAFTER_DEBUG").output().unwrap()
+    example("tour").args(arguments).env_remove("HEREAFTER_DEBUG").output().unwrap()
 }
 
 /// What a run prints, which must go well.

@@ -6,6 +6,7 @@
 //! find tokio's context; before `run`, the reactor holds it entered.
 
 use crate::events::{Events, Phase, SystemEvent, TriggerId};
+use crate::open::Open;
 use crate::remote::RemoteReactor;
 use crate::signals::Watch;
 use crate::task::Cooperator;
@@ -40,7 +41,8 @@ use tokio::sync::Notify;
 /// A reactor is gone with its last handle. Tokio's runtime is shut down at the end of `run`, or
 /// with the reactor if it has never run; what lives on it is dropped then, and a thread that blocks
 /// is not waited for any longer. Timed calls that are left then are not made. They are dropped with
-/// the reactor, which one that holds a handle on it keeps in memory.
+/// the reactor, which one that holds a handle on it keeps in memory. So does a port that listens, until
+/// `run` has returned or the port is closed: its clock is the reactor.
 ///
 /// # Examples
 ///
@@ -73,6 +75,7 @@ struct Core {
     watch: Cell<Option<Watch>>,
     timers: Timers,
     events: Events,
+    open: Open,
     threads: ThreadPool,
     remote: RemoteReactor,
     mailbox: Mailbox,
@@ -290,6 +293,7 @@ impl Reactor {
             watch: Cell::new(None),
             timers,
             events: Events::default(),
+            open: Open::default(),
             threads: ThreadPool::new(home.borrow_owner().handle().clone()),
             remote: RemoteReactor::new(mailbox.clone()),
             mailbox,
@@ -637,6 +641,7 @@ impl Reactor {
             (SystemEvent::Shutdown, Stage::Started | Stage::Stopping) => {
                 core.stage.set(Stage::Stopping);
                 core.running.set(false);
+                core.open.close_all();
                 core.events.fire(Phase::During, event);
                 return self.close_threads();
             }
@@ -695,6 +700,39 @@ impl Reactor {
     /// ```
     pub fn remote(&self) -> RemoteReactor {
         self.0.remote.clone()
+    }
+
+    /// How many connections are open, of those that have a [`Protocol`](crate::Protocol).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(hereafter_reactor::Reactor::new()?.open_connections(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn open_connections(&self) -> usize {
+        self.0.open.connections()
+    }
+
+    /// How many [`Port`](crate::endpoints::Port)s listen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(hereafter_reactor::Reactor::new()?.open_ports(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn open_ports(&self) -> usize {
+        self.0.open.ports()
+    }
+
+    pub(crate) fn open(&self) -> &Open {
+        &self.0.open
+    }
+
+    /// Whether its time is over: it has run, and nothing lives on it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.home.try_borrow().is_ok_and(|home| home.is_none())
     }
 
     /// Shares out time among the tasks of [`cooperate`](crate::task::cooperate) and

@@ -37,6 +37,13 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
         let environment = Environment::for_tests(steps, python, &[])?;
         let wheel = environment.install_wheel(steps)?;
         suites(steps, &environment, python)?;
+        if at == 0 {
+            steps.run(
+                "the reactor's protocols with Twisted as the other side",
+                step::cargo(["test", "--package", "hereafter-reactor", "--test", "twisted"])
+                    .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
+            )?;
+        }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {
             let versions = versions::chosen(&selection.twisted)?;
