@@ -109,7 +109,6 @@ class Run:
             each.clear()
         self.clock = None
         gc.collect()
-        self.tell("collected")
         for number, reference in self.references.items():
             if reference() is not None:
                 self.tell("leak", number)
@@ -264,6 +263,9 @@ class Run:
 
     def pause(self, number):
         if number in self.deferreds:
+            if self.deferreds[number].paused:
+                # One that had its result when it began to wait is the other one there.
+                self.excuse("paused while it waits", "native")
             self.pauses[number] = self.pauses.get(number, 0) + 1
             self.deferreds[number].pause()
 
@@ -383,7 +385,6 @@ class Run:
 
     def collect(self):
         gc.collect()
-        self.tell("collected")
 
 
 def yielding(run, statements):

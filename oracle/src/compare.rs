@@ -5,8 +5,8 @@
 //! They must agree in everything, in order, but for these rules:
 //!
 //! * *When* something is freed, and a failure in it reported, Hereafter may be earlier. Stock keeps
-//!   in the frames of a failure's traceback what Hereafter has no frames for. When the collector has
-//!   run, both must have freed and reported the same.
+//!   in the frames of a failure's traceback what Hereafter has no frames for. When all has been let
+//!   go of, and the collector has run, both must have freed and reported the same.
 //! * A canceller that raised has been reported: that the deferred was cancelled is not, if nobody
 //!   handles it.
 //! * Where stock runs out of stack, Hereafter need not.
@@ -18,9 +18,10 @@
 //!
 //! They must agree in every call, error and state that can be seen from outside, in order, up to
 //! where the program does what cannot be written in Rust. There each rule has a name of its own; see
-//! [`crate::native`]. Failures must be reported no later than stock does, and the same ones by the
-//! time that the collector has run.
+//! [`crate::native`]. Failures must be reported no later than stock does, and the same ones in the
+//! end.
 
+use crate::door::Door;
 use crate::trace::{self, Event, Excuse, Step};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -45,22 +46,29 @@ pub(crate) struct Difference {
     pub(crate) told: String,
 }
 
-/// Compares stock with the Python door.
+/// Compares what a door tells of a program with what stock does.
 ///
 /// # Errors
 ///
 /// Fails when a trace is none.
-pub(crate) fn python(stock: &str, ours: &str) -> Result<Verdict> {
+pub(crate) fn with_stock(door: Door, stock: &str, ours: &str) -> Result<Verdict> {
     if stock == ours {
         return Ok(Verdict::Same);
     }
-    for (sign, rule) in SIGNS {
-        if stock.contains(sign) {
-            return Ok(Verdict::Kept((*rule).to_owned()));
-        }
+    if let Some((_, rule)) = SIGNS.iter().find(|(sign, _)| stock.contains(sign)) {
+        return Ok(Verdict::Kept((*rule).to_owned()));
     }
+    match door {
+        Door::Native => native(stock, ours),
+        Door::Stock | Door::Python => python(stock, ours),
+    }
+}
+
+/// Compares stock with the Python door.
+fn python(stock: &str, ours: &str) -> Result<Verdict> {
     let spared = stock.contains("user supplied canceller");
     let (stock, ours) = (parse(stock)?, parse(ours)?);
+    let last = stock.len().max(ours.len()).saturating_sub(1);
     let mut excuse = None;
     let mut gone = [Vec::new(), Vec::new()];
     for (number, (left, right)) in stock.iter().zip(&ours).enumerate() {
@@ -76,20 +84,15 @@ pub(crate) fn python(stock: &str, ours: &str) -> Result<Verdict> {
         } else if !is_within(&counts[0], &counts[1]) {
             gone_differently = told_differently(&counts);
             "what was freed or reported: stock has it, ours has not yet"
-        } else if left.collected && counts[0] != counts[1] {
+        } else if number == last && counts[0] != counts[1] {
             gone_differently = told_differently(&counts);
-            "what was freed or reported, after a collection"
+            "what was freed or reported, in the end"
         } else {
             continue;
         };
-        return Ok(match excuse {
-            Some(rule) => Verdict::Kept(rule),
-            None => {
-                let mut difference = difference(what, number, left, right);
-                difference.told += &gone_differently;
-                Verdict::Different(difference)
-            }
-        });
+        let mut difference = difference(what, number, left, right);
+        difference.told += &gone_differently;
+        return Ok(excuse.map_or(Verdict::Different(difference), Verdict::Kept));
     }
     if stock.len() == ours.len() {
         return Ok(Verdict::Same);
@@ -99,16 +102,10 @@ pub(crate) fn python(stock: &str, ours: &str) -> Result<Verdict> {
 }
 
 /// Compares stock with the native door.
-///
-/// # Errors
-///
-/// Fails when a trace is none.
-pub(crate) fn native(stock: &str, ours: &str) -> Result<Verdict> {
-    if let Some((_, rule)) = SIGNS.iter().find(|(sign, _)| stock.contains(sign)) {
-        return Ok(Verdict::Kept((*rule).to_owned()));
-    }
+fn native(stock: &str, ours: &str) -> Result<Verdict> {
     let (stock, ours) = (parse(stock)?, parse(ours)?);
     let mut views = [View::default(), View::default()];
+    let last = stock.len().max(ours.len()).saturating_sub(1);
     let mut excuse = None;
     for (number, (left, right)) in stock.iter().zip(&ours).enumerate() {
         excuse = excuse.or_else(|| rule(left.excuses.first()));
@@ -129,23 +126,17 @@ pub(crate) fn native(stock: &str, ours: &str) -> Result<Verdict> {
             continue;
         } else if !is_within(&whole.reports, &part.reports) {
             "what was reported: stock has it, ours has not yet"
-        } else if left.collected && whole.reports != part.reports {
-            "what was reported, after a collection"
+        } else if number == last && whole.reports != part.reports {
+            "what was reported, in the end"
         } else {
             continue;
         };
         if whole.has_cycle() {
             excuse = excuse.or(Some("deferreds wait on one another".to_owned()));
         }
-        return Ok(match excuse {
-            Some(rule) => Verdict::Kept(rule),
-            None => {
-                let mut difference = difference(what, number, left, right);
-                let reports = [whole.reports.clone(), part.reports.clone()];
-                difference.told += &told_differently(&reports);
-                Verdict::Different(difference)
-            }
-        });
+        let mut difference = difference(what, number, left, right);
+        difference.told += &told_differently(&[whole.reports.clone(), part.reports.clone()]);
+        return Ok(excuse.map_or(Verdict::Different(difference), Verdict::Kept));
     }
     Ok(Verdict::Same)
 }
@@ -233,7 +224,8 @@ const SIGNS: &[(&str, &str)] = &[
 /// What was told more often by one side, up to here.
 fn told_differently(counts: &[BTreeMap<String, usize>; 2]) -> String {
     let mut told = String::new();
-    for event in counts[0].keys().chain(counts[1].keys().filter(|it| !counts[0].contains_key(*it))) {
+    for event in counts[0].keys().chain(counts[1].keys().filter(|it| !counts[0].contains_key(*it)))
+    {
         let [left, right] = counts.each_ref().map(|side| side.get(event).copied().unwrap_or(0));
         if left != right {
             let _ = writeln!(told, "    up to here, {left} and {right} times: {event}");

@@ -14,12 +14,13 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a program may take. It takes a thousandth of a second; this is for what hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What can run programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Door {
     /// Twisted as it is.
+    #[value(skip)]
     Stock,
     /// Twisted under `python -m hereafter`.
     Python,
@@ -143,6 +144,9 @@ impl Process {
     fn start(door: Door, programs: &Programs) -> Result<Self> {
         let mut command = programs.command(door)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Ctrl-C is for us: the doors end when they are closed.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().with_context(|| format!("starting {door}: {command:?}"))?;
         let requests = child.stdin.take().expect("it was asked for");
         let output = child.stdout.take().expect("it was asked for");

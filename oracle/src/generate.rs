@@ -38,14 +38,28 @@ pub(crate) fn program(seed: u64, number: u64) -> Program {
 
 /// What is known of a deferred when it has been written down.
 struct Made {
-    /// It was made to be fired.
-    fires: bool,
+    by: By,
     /// It was given away.
     spent: bool,
-    /// It has a link of its own that makes something of its result.
-    composed: bool,
-    /// It is of a generator or coroutine. Those are not paused: see the rule in [`crate::compare`].
-    sequential: bool,
+}
+
+/// What a deferred was made by.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// `Deferred()`: it is there to be fired.
+    Itself,
+    /// A function that has links of its own on it, which rely on what it fires with.
+    Gathering,
+    /// A generator or coroutine. It is not paused: see the rule in [`crate::compare`].
+    Body,
+    /// Anything else.
+    Other,
+}
+
+impl Made {
+    fn fires(&self) -> bool {
+        self.by == By::Itself
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -154,7 +168,7 @@ impl Generator {
             Next::Fire => self.fire()?,
             Next::FireWith if self.owned => return None,
             Next::FireWith => {
-                let id = Self::id(self.one_of(|made| !made.composed)?);
+                let id = Self::id(self.one_of(|made| made.by != By::Gathering)?);
                 let other = self.any()?;
                 (id != other).then_some(Op::CallbackWith(id, other))?
             }
@@ -162,7 +176,7 @@ impl Generator {
             Next::Pause if depth > 0 && self.coroutines => return None,
             Next::Pause => {
                 let owned = self.owned;
-                let at = self.one_of(|made| !(made.sequential || owned && made.spent))?;
+                let at = self.one_of(|made| made.by != By::Body && !(owned && made.spent))?;
                 Op::Pause(Self::id(at))
             }
             Next::Unpause => Op::Unpause(self.any()?),
@@ -186,8 +200,8 @@ impl Generator {
 
     // Deferreds
 
-    fn make(&mut self, fires: bool) -> Id {
-        self.made.push(Made { fires, spent: false, composed: false, sequential: false });
+    fn make(&mut self, by: By) -> Id {
+        self.made.push(Made { by, spent: false });
         Id::try_from(self.made.len() - 1).expect("a program is small")
     }
 
@@ -229,7 +243,7 @@ impl Generator {
 
     fn new_deferred(&mut self, depth: u32) -> Op {
         let canceller = if self.chance(30) { Some(self.canceller(depth)) } else { None };
-        Op::New(self.make(true), canceller)
+        Op::New(self.make(By::Itself), canceller)
     }
 
     fn canceller(&mut self, depth: u32) -> Canceller {
@@ -249,18 +263,19 @@ impl Generator {
 
     fn ready_deferred(&mut self, depth: u32) -> Op {
         match self.rng.u32(0..3) {
-            0 => Op::Succeed(self.make(false), self.value()),
-            1 => Op::Fail(self.make(false), self.error()),
+            0 => Op::Succeed(self.make(By::Other), self.value()),
+            1 => Op::Fail(self.make(By::Other), self.error()),
             _ => {
                 let link = self.link(depth);
-                Op::Maybe(self.make(false), link)
+                Op::Maybe(self.make(By::Other), link)
             }
         }
     }
 
     fn fire(&mut self) -> Option<Op> {
         let anything = !self.owned && self.chance(10);
-        let id = Self::id(self.one_of(|made| made.fires || (anything && !made.composed))?);
+        let id =
+            Self::id(self.one_of(|made| made.fires() || (anything && made.by != By::Gathering))?);
         Some(if self.chance(70) {
             Op::Callback(id, self.value())
         } else {
@@ -269,13 +284,13 @@ impl Generator {
     }
 
     fn chain(&mut self) -> Option<Op> {
-        let other = self.one_of(|made| made.fires)?;
+        let other = self.one_of(Made::fires)?;
         let this = self.give()?;
         if Self::id(other) == this {
             return None;
         }
         if self.owned {
-            self.made[other].fires = false;
+            self.made[other].by = By::Other;
         }
         Some(Op::Chain(this, Self::id(other)))
     }
@@ -340,11 +355,8 @@ impl Generator {
         if depth > DEPTH || self.budget == 0 {
             return Vec::new();
         }
-        let count = if must {
-            self.rng.u32(1..=2)
-        } else {
-            self.pick(&[(0, 70), (1, 20), (2, 8), (3, 2)])
-        };
+        let count =
+            if must { self.rng.u32(1..=2) } else { self.pick(&[(0, 70), (1, 20), (2, 8), (3, 2)]) };
         (0..count).map(|_| self.op(depth)).collect()
     }
 
@@ -363,14 +375,10 @@ impl Generator {
                     one_errback: self.chance(35),
                     consume,
                 };
-                Op::List(self.make(false), members, switches)
+                Op::List(self.make(By::Other), members, switches)
             }
-            4..=5 => {
-                let id = self.make(false);
-                self.made[id as usize].composed = true;
-                Op::Gather(id, members, consume)
-            }
-            _ => Op::Race(self.make(false), members),
+            4..=5 => Op::Gather(self.make(By::Gathering), members, consume),
+            _ => Op::Race(self.make(By::Other), members),
         }
     }
 
@@ -396,14 +404,14 @@ impl Generator {
         let at = self.rng.usize(0..self.things.len());
         let thing = Thing::try_from(at).expect("a program is small");
         Some(match (self.things[at], self.rng.u32(0..10)) {
-            (Kind::Lock, 0..=3) => Op::Acquire(self.make(false), thing),
+            (Kind::Lock, 0..=3) => Op::Acquire(self.make(By::Other), thing),
             (Kind::Lock, 4..=6) => Op::Release(thing),
             (Kind::Lock, _) => {
                 let link = self.link(depth);
-                Op::Run(self.make(false), thing, link)
+                Op::Run(self.make(By::Other), thing, link)
             }
             (Kind::Queue, 0..=4) => Op::Enqueue(thing, self.value()),
-            (Kind::Queue, _) => Op::Dequeue(self.make(false), thing),
+            (Kind::Queue, _) => Op::Dequeue(self.make(By::Other), thing),
         })
     }
 
@@ -411,8 +419,7 @@ impl Generator {
 
     fn sequential(&mut self, depth: u32) -> Op {
         let statements = self.statements(depth);
-        let id = self.make(false);
-        self.made[id as usize].sequential = true;
+        let id = self.make(By::Body);
         if !self.coroutines || self.chance(40) {
             Op::Inline(id, statements)
         } else {

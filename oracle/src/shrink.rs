@@ -82,10 +82,8 @@ fn simpler(value: &Value, found: &mut dyn FnMut(Value)) {
                         put(json!({ "return": 0 }));
                     }
                 }
-                if name == "except" || name == "raise" {
-                    if !field.is_null() {
-                        put(Value::Null);
-                    }
+                if matches!(name.as_str(), "except" | "raise") && !field.is_null() {
+                    put(Value::Null);
                 }
                 simpler(field, &mut put);
             }

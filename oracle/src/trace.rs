@@ -1,5 +1,6 @@
 //! What a door tells of a program: a list of events, each a list of which the first part is its kind.
 
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -13,8 +14,6 @@ pub(crate) struct Step {
     pub(crate) ordered: Vec<Event>,
     /// What goes away when nobody has it any more: its time is the collector's affair.
     pub(crate) loose: Vec<Event>,
-    /// The collector ran at its end.
-    pub(crate) collected: bool,
     /// The rules by which a difference from here on is kept on purpose.
     pub(crate) excuses: Vec<Excuse>,
 }
@@ -36,7 +35,6 @@ pub(crate) fn steps(events: Vec<Event>) -> Vec<Step> {
         }
         let Some(step) = steps.last_mut() else { continue };
         match kind(&event) {
-            "collected" => step.collected = true,
             "excuse" => {
                 let [rule, doors] = [1, 2].map(|at| event.get(at).map_or("", text));
                 step.excuses.push(Excuse { rule: rule.to_owned(), native: doors == "native" });
@@ -64,6 +62,17 @@ pub(crate) fn line(event: &[Value]) -> String {
         .map(|part| part.as_str().map_or_else(|| part.to_string(), ToOwned::to_owned))
         .collect();
     parts.join("  ")
+}
+
+/// A trace as it is told to people.
+///
+/// # Errors
+///
+/// Fails when it is none.
+pub(crate) fn lines(trace: &str) -> Result<String> {
+    let events: Vec<Event> = serde_json::from_str(trace).context("reading a trace")?;
+    let lines: Vec<String> = events.iter().map(|event| format!("    {}", line(event))).collect();
+    Ok(lines.join("\n"))
 }
 
 /// How often each event is there.

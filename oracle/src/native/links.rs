@@ -23,26 +23,28 @@ impl World {
         // What a callback gives back is of one type: a result, a deferred, or a plain value.
         let d = match (side, &link.end) {
             (Side::Callback, End::Give(_)) => {
-                d.add_callback(move |value| world.deferred_of(Some(id), &link, Ok(value)))
+                d.add_callback(move |value| world.deferred_of(id, &link, Ok(value)))
             }
             (Side::Errback, End::Give(_)) => {
-                d.add_errback(move |failure| world.deferred_of(Some(id), &link, Err(failure)))
+                d.add_errback(move |failure| world.deferred_of(id, &link, Err(failure)))
             }
             (Side::Both, End::Give(_)) => {
-                d.add_both(move |result| world.deferred_of(Some(id), &link, result))
+                d.add_both(move |result| world.deferred_of(id, &link, result))
             }
             (Side::Callback, End::Return(number)) => {
                 let number = *number;
                 d.map(move |value| {
-                    world.call(&link, Some(&Ok(value)));
+                    world.call_on(id, &link, &Ok(value));
                     Value::Int(number)
                 })
             }
-            (Side::Callback, _) => d.add_callback(move |value| world.result_of(&link, Ok(value))),
-            (Side::Errback, _) => {
-                d.add_errback(move |failure| world.result_of(&link, Err(failure)))
+            (Side::Callback, _) => {
+                d.add_callback(move |value| world.result_of(id, &link, Ok(value)))
             }
-            (Side::Both, _) => d.add_both(move |result| world.result_of(&link, result)),
+            (Side::Errback, _) => {
+                d.add_errback(move |failure| world.result_of(id, &link, Err(failure)))
+            }
+            (Side::Both, _) => d.add_both(move |result| world.result_of(id, &link, result)),
         };
         self.put_back(id, d);
     }
@@ -54,13 +56,13 @@ impl World {
         let (callback, errback) = (callback.clone(), errback.clone());
         let d = if matches!((&callback.end, &errback.end), (End::Give(_), _) | (_, End::Give(_))) {
             d.add_callbacks(
-                move |value| value_world.deferred_of(Some(id), &callback, Ok(value)),
-                move |failure| failure_world.deferred_of(Some(id), &errback, Err(failure)),
+                move |value| value_world.deferred_of(id, &callback, Ok(value)),
+                move |failure| failure_world.deferred_of(id, &errback, Err(failure)),
             )
         } else {
             d.add_callbacks(
-                move |value| value_world.result_of(&callback, Ok(value)),
-                move |failure| failure_world.result_of(&errback, Err(failure)),
+                move |value| value_world.result_of(id, &callback, Ok(value)),
+                move |failure| failure_world.result_of(id, &errback, Err(failure)),
             )
         };
         self.put_back(id, d);
@@ -73,9 +75,16 @@ impl World {
         self.perform(&link.r#do);
     }
 
+    /// As [`call`](Self::call), for a link on `own`.
+    fn call_on(self: &Rc<Self>, own: Id, link: &Link, argument: &Outcome) {
+        self.runs(own, true);
+        self.call(link, Some(argument));
+        self.runs(own, false);
+    }
+
     /// Calls a link that gives back a value or a failure.
-    pub(super) fn result_of(self: &Rc<Self>, link: &Link, argument: Outcome) -> Outcome {
-        self.call(link, Some(&argument));
+    fn result_of(self: &Rc<Self>, own: Id, link: &Link, argument: Outcome) -> Outcome {
+        self.call_on(own, link, &argument);
         self.ending(&link.end, argument)
     }
 
@@ -103,16 +112,11 @@ impl World {
         }
     }
 
-    /// Calls a link that may give back a deferred; `own` is the one that it is on.
-    fn deferred_of(
-        self: &Rc<Self>,
-        own: Option<Id>,
-        link: &Link,
-        argument: Outcome,
-    ) -> Deferred<Value> {
-        self.call(link, Some(&argument));
+    /// Calls a link that may give back a deferred.
+    fn deferred_of(self: &Rc<Self>, own: Id, link: &Link, argument: Outcome) -> Deferred<Value> {
+        self.call_on(own, link, &argument);
         match &link.end {
-            End::Give(given) => self.given(own, *given),
+            End::Give(given) => self.given(Some(own), *given),
             end => Deferred::ready(self.ending(end, argument)),
         }
     }

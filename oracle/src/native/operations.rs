@@ -8,8 +8,8 @@ use crate::program::{End, Id, Link, Op, Statement, Switches, Thing};
 use hereafter::clock::Clock;
 use hereafter::errors::{FailureGroup, QueueUnderflow};
 use hereafter::{
-    Deferred, DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore,
-    gather_results, maybe_deferred, race,
+    Deferred, DeferredList, DeferredLock, DeferredQueue, DeferredSemaphore, gather_results,
+    maybe_deferred, race,
 };
 use serde_json::json;
 use std::rc::Rc;
@@ -94,7 +94,7 @@ impl World {
             }
             Op::Advance(by) => self.clock.advance(seconds(*by)),
             Op::Drop(id) => self.let_go(*id),
-            Op::Collect() => self.tell("collected", []),
+            Op::Collect() => {}
         }
     }
 
@@ -134,9 +134,8 @@ impl World {
             None => {}
             Some(None) => self.end("a deferred is fired that has no trigger"),
             Some(Some(trigger)) => {
-                if trigger.fire(result).is_err() {
-                    self.tell("raised", [json!("!AlreadyCalledError")]);
-                }
+                let fired = trigger.fire(result);
+                fired.unwrap_or_else(|_| self.tell("raised", [json!("!AlreadyCalledError")]));
             }
         }
     }
@@ -217,9 +216,9 @@ impl World {
                 let failures = group.failures.iter().cloned().map(Err);
                 Ok(shown_results(&failures.collect::<Vec<Outcome>>()))
             }),
-            (false, true) => list.fire_on_one_errback().map(|values| {
-                shown_results(&values.into_iter().map(Ok).collect::<Vec<Outcome>>())
-            }),
+            (false, true) => list
+                .fire_on_one_errback()
+                .map(|values| shown_results(&values.into_iter().map(Ok).collect::<Vec<Outcome>>())),
             (true, true) => list.fire_on_first().map(shown_first),
         };
         self.put(id, d, Firing::Nobody);
@@ -232,8 +231,9 @@ impl World {
         }
         // What a list of Twisted's leaves in its members is gone here.
         self.tell("lenient", [json!("members are given away")]);
-        let d = gather_results(members)
-            .map(|values| Value::Shown(format!("[{}]", joined(values.iter().map(Value::to_string)))));
+        let d = gather_results(members).map(|values| {
+            Value::Shown(format!("[{}]", joined(values.iter().map(Value::to_string))))
+        });
         self.put(id, d, Firing::Nobody);
     }
 
@@ -379,4 +379,3 @@ fn shown_results(results: &[Outcome]) -> Value {
 fn shown_first((value, index): (Value, usize)) -> Value {
     Value::Shown(format!("({value}, {index})"))
 }
-

@@ -57,7 +57,7 @@ pub(super) fn body(
 async fn awaited(world: &Rc<World>, what: Awaited, style: Style) -> Outcome {
     match (what, style) {
         (Awaited::Value(number), _) => Ok(Value::Int(number)),
-        (Awaited::Deferred(id), _) => match world.give_away(id) {
+        (Awaited::Deferred(id), _) => match world.take_to_await(id) {
             Some(d) => d.await,
             None => Ok(Value::none()),
         },

@@ -36,6 +36,8 @@ pub(super) struct Slot {
     /// To cancel it after it was given away.
     pub(super) cancel: Option<CancelHandle>,
     pub(super) pauses: Vec<PauseGuard>,
+    /// A link of it is being called.
+    running: bool,
     /// What was told of its state last.
     state: Option<State>,
 }
@@ -225,6 +227,20 @@ impl World {
             slot.cancel = Some(handle.cancel_handle());
         }
         Some(handle)
+    }
+
+    /// Notes that a link of a deferred is being called, or is through.
+    pub(super) fn runs(&self, id: Id, running: bool) {
+        self.with_slot(id, |slot| slot.running = running);
+    }
+
+    /// Takes a deferred out to await it.
+    pub(super) fn take_to_await(&self, id: Id) -> Option<Deferred<Value>> {
+        if self.with_slot(id, |slot| slot.running && !slot.pauses.is_empty()) == Some(true) {
+            self.end("a deferred is awaited that is paused while it runs");
+            return None;
+        }
+        self.give_away(id)
     }
 
     /// Looks at what there is of a deferred. No other code may run meanwhile.

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::oracle;
 use crate::python::suites::{AROUND, CORE, Suite};
 use crate::python::{Environment, Python, versions};
 use crate::step::{self, Steps};
@@ -37,6 +38,9 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
         let environment = Environment::for_tests(steps, python, &[])?;
         let wheel = environment.install_wheel(steps)?;
         suites(steps, &environment, python)?;
+        if at == 0 {
+            oracle::test(steps, &environment)?;
+        }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {
             let versions = versions::chosen(&selection.twisted)?;
