@@ -81,7 +81,7 @@ class Run:
         self.stock = stock
         self.events = []
         self.deferreds = {}
-        self.references = {}
+        self.references = []
         self.states = {}
         self.pauses = {}
         self.things = {}
@@ -109,7 +109,7 @@ class Run:
             each.clear()
         self.clock = None
         gc.collect()
-        for number, reference in self.references.items():
+        for number, reference in self.references:
             if reference() is not None:
                 self.tell("leak", number)
 
@@ -127,7 +127,7 @@ class Run:
         for number, deferred in self.deferreds.items():
             result = getattr(deferred, "result", MISSING)
             # What a deferred was chained to once lingers on, and means nothing, when it waits no more.
-            waits = deferred._chainedTo is not None and (deferred.paused or not deferred.called)
+            waits = deferred._chainedTo is not None and (not deferred.called or result is deferred._chainedTo)
             state = (
                 int(deferred.called),
                 deferred.paused,
@@ -156,7 +156,8 @@ class Run:
     def put(self, number, deferred):
         deferred.shown = f"d{number}"
         self.deferreds[number] = deferred
-        self.references[number] = weakref.ref(deferred, partial(self.freed, number))
+        # One for each, also for a number that stands for another now: a canceller may be called twice.
+        self.references.append((number, weakref.ref(deferred, partial(self.freed, number))))
 
     def freed(self, number, _):
         self.tell("free", number)
@@ -164,8 +165,10 @@ class Run:
     def members(self, numbers):
         return [self.deferreds[number] for number in numbers if number in self.deferreds]
 
-    def link(self, link):
-        """A callback. It is a function, as what warns of callbacks looks for where they are written."""
+    def link(self, link, number=None):
+        """A callback, for a deferred. It is a function, as what warns of callbacks looks for where it is written."""
+        # The callback must not hold the deferred.
+        of_list = isinstance(self.deferreds.get(number), defer.DeferredList)
         name, operations, end = link["name"], link["do"], link["end"]
 
         def callback(*arguments):
@@ -184,6 +187,9 @@ class Run:
                 given = self.deferreds.get(what)
                 if given is not None and given._runningCallbacks:
                     self.excuse("given while it runs")
+                if of_list:
+                    # A list that has fired is never cancelled, also when it waits for another.
+                    self.excuse("a list waits for what its callback gave back", "native")
                 return given
             assert kind == "trap", kind
             if arguments and isinstance(arguments[0], Failure):
@@ -230,19 +236,19 @@ class Run:
 
     def add_callback(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addCallback(self.link(link))
+            self.deferreds[number].addCallback(self.link(link, number))
 
     def add_errback(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addErrback(self.link(link))
+            self.deferreds[number].addErrback(self.link(link, number))
 
     def add_both(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addBoth(self.link(link))
+            self.deferreds[number].addBoth(self.link(link, number))
 
     def add_callbacks(self, number, callback, errback):
         if number in self.deferreds:
-            self.deferreds[number].addCallbacks(self.link(callback), self.link(errback))
+            self.deferreds[number].addCallbacks(self.link(callback, number), self.link(errback, number))
 
     def callback(self, number, value):
         if number in self.deferreds:

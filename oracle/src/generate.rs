@@ -32,6 +32,7 @@ pub(crate) fn program(seed: u64, number: u64) -> Program {
         things: Vec::new(),
         names: 0,
         budget: BUDGET,
+        on: Vec::new(),
     };
     generator.steps(steps)
 }
@@ -78,6 +79,8 @@ struct Generator {
     things: Vec<Kind>,
     names: Name,
     budget: u32,
+    /// Those on which the links are that are being written.
+    on: Vec<Id>,
 }
 
 /// What kind of operation comes next.
@@ -231,6 +234,10 @@ impl Generator {
     fn give(&mut self) -> Option<Id> {
         let owned = self.owned;
         let at = self.one_of(|made| !owned || !made.spent)?;
+        // One that is given back to itself waits for ever.
+        if owned && self.on.contains(&Self::id(at)) {
+            return None;
+        }
         self.made[at].spent = true;
         Some(Self::id(at))
     }
@@ -327,13 +334,16 @@ impl Generator {
 
     fn add(&mut self, depth: u32) -> Option<Op> {
         let id = self.own()?;
+        self.on.push(id);
         let link = self.link(depth);
-        Some(match self.rng.u32(0..10) {
+        let op = match self.rng.u32(0..10) {
             0..=3 => Op::AddCallback(id, link),
             4..=5 => Op::AddErrback(id, link),
             6..=7 => Op::AddBoth(id, link),
             _ => Op::AddCallbacks(id, link, self.link(depth)),
-        })
+        };
+        self.on.pop();
+        Some(op)
     }
 
     fn link(&mut self, depth: u32) -> Link {

@@ -15,6 +15,9 @@ use serde_json::json;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// What Twisted leaves in them, and reports in the end, is gone here.
+const GIVEN_AWAY: &str = "members are given away";
+
 fn seconds(count: u32) -> Duration {
     Duration::from_secs(u64::from(count))
 }
@@ -229,8 +232,7 @@ impl World {
         if self.has_ended() {
             return;
         }
-        // What a list of Twisted's leaves in its members is gone here.
-        self.tell("lenient", [json!("members are given away")]);
+        self.tell("lenient", [json!(GIVEN_AWAY)]);
         let d = gather_results(members).map(|values| {
             Value::Shown(format!("[{}]", joined(values.iter().map(Value::to_string))))
         });
@@ -242,6 +244,7 @@ impl World {
         if members.is_empty() {
             return self.end("a race of nobody has no winner");
         }
+        self.tell("lenient", [json!(GIVEN_AWAY)]);
         let d = race(members).map(|(index, value)| Value::Shown(format!("({index}, {value})")));
         self.put(id, d, Firing::Nobody);
     }
