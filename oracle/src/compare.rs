@@ -124,6 +124,8 @@ fn native(stock: &str, ours: &str) -> Result<Verdict> {
             "the results"
         } else if part.lenient {
             continue;
+        } else if part.leaks {
+            "what was never freed"
         } else if !is_within(&whole.reports, &part.reports) {
             "what was reported: stock has it, ours has not yet"
         } else if number == last && whole.reports != part.reports {
@@ -151,8 +153,9 @@ struct View {
     reports: BTreeMap<String, usize>,
     /// The rule that ended the program.
     ended: Option<String>,
-    /// Its reports are its own affair.
+    /// Its reports, and what it frees, are its own affair.
     lenient: bool,
+    leaks: bool,
 }
 
 impl View {
@@ -172,7 +175,7 @@ impl View {
                 }
                 "ended" => self.ended = Some(trace::line(&event[1..])),
                 "lenient" => self.lenient = true,
-                "leak" => {}
+                "leak" => self.leaks = true,
                 _ => order.push(event.clone()),
             }
         }
@@ -264,4 +267,77 @@ fn difference(what: &str, number: usize, left: &Step, right: &Step) -> Differenc
         let _ = writeln!(told, "  {mark} {:<58} {}", line(0), line(1));
     }
     Difference { what: format!("in step {number}, {what}"), told }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(door: Door, stock: &str, ours: &str) -> String {
+        match with_stock(door, stock, ours).unwrap() {
+            Verdict::Same => "same".to_owned(),
+            Verdict::Kept(rule) => format!("kept: {rule}"),
+            Verdict::Different(difference) => difference.what,
+        }
+    }
+
+    const CALLED: &str = r#"[["step",0],["call",1,"5"],["state",0,1,0,null,"5",0],["end"]]"#;
+
+    #[test]
+    fn the_order_counts() {
+        let ours = r#"[["step",0],["state",0,1,0,null,"5",0],["call",1,"5"],["end"]]"#;
+        assert_eq!(verdict(Door::Python, CALLED, CALLED), "same");
+        assert_eq!(verdict(Door::Python, CALLED, ours), "in step 0, what happened");
+    }
+
+    #[test]
+    fn freed_earlier_is_the_same_and_later_is_not() {
+        let at_once = r#"[["step",0],["free",0],["step",1],["end"]]"#;
+        let later = r#"[["step",0],["step",1],["free",0],["end"]]"#;
+        let never = r#"[["step",0],["step",1],["end"]]"#;
+        assert_eq!(verdict(Door::Python, later, at_once), "same");
+        let what = verdict(Door::Python, at_once, later);
+        assert!(what.ends_with("stock has it, ours has not yet"), "{what}");
+        assert!(verdict(Door::Python, never, at_once).ends_with("in the end"));
+    }
+
+    #[test]
+    fn an_excuse_counts_from_where_it_is_told() {
+        let excuse = r#"["excuse","a rule","both"]"#;
+        let stock = format!(r#"[["step",0],{excuse},["call",1,"5"],["end"]]"#);
+        let ours = r#"[["step",0],["call",1,"6"],["end"]]"#;
+        assert_eq!(verdict(Door::Python, &stock, ours), "kept: a rule");
+        let late = format!(r#"[["step",0],["call",1,"5"],["step",1],{excuse},["end"]]"#);
+        let ours = r#"[["step",0],["call",1,"6"],["step",1],["end"]]"#;
+        assert_eq!(verdict(Door::Python, &late, ours), "in step 0, what happened");
+        let native = stock.replace("both", "native");
+        assert_eq!(verdict(Door::Python, &native, ours), "in step 0, what happened");
+    }
+
+    #[test]
+    fn the_native_door_is_seen_from_outside() {
+        let ours = |settled, result| {
+            let state = format!(r#"["call",1,"5"],["state",0,{settled}]"#);
+            format!(r#"[["step",0],{state},["end"],["result",0,"{result}"]]"#)
+        };
+        assert_eq!(verdict(Door::Native, CALLED, &ours(true, 5)), "same");
+        let what = verdict(Door::Native, CALLED, &ours(false, 5));
+        assert_eq!(what, "in step 0, in which state deferreds are");
+        assert_eq!(verdict(Door::Native, CALLED, &ours(true, 6)), "in step 1, the results");
+    }
+
+    #[test]
+    fn what_ended_is_compared_up_to_there() {
+        let right = r#"[["step",0],["call",1,"5"],["ended","a rule"]]"#;
+        let wrong = r#"[["step",0],["call",1,"6"],["ended","a rule"]]"#;
+        assert_eq!(verdict(Door::Native, CALLED, right), "kept: a rule");
+        let what = verdict(Door::Native, CALLED, wrong);
+        assert_eq!(what, "in step 0, what happened, before it ended");
+    }
+
+    #[test]
+    fn a_leak_is_a_difference() {
+        let ours = r#"[["step",0],["call",1,"5"],["state",0,true],["end"],["leak",2]]"#;
+        assert_eq!(verdict(Door::Native, CALLED, ours), "in step 1, what was never freed");
+    }
 }

@@ -469,3 +469,54 @@ impl Generator {
         Wait { name, what, except, handler }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    /// The names in a program: of operations, and of the parts of others.
+    fn names(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    found.insert(name.clone());
+                    names(field, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_same_seed_and_number_make_the_same_program() {
+        assert_eq!(program(1, 2), program(1, 2));
+        assert_ne!(program(1, 2), program(1, 3));
+        assert_ne!(program(1, 2), program(2, 2));
+    }
+
+    #[test]
+    fn a_program_survives_json() {
+        for number in 0..200 {
+            let text = serde_json::to_string(&program(0, number)).unwrap();
+            let read: Program = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, program(0, number));
+        }
+    }
+
+    #[test]
+    fn whatever_is_made_is_documented() {
+        let manual = include_str!("../../docs/oracle.md");
+        let mut found = BTreeSet::new();
+        for number in 0..2000 {
+            names(&serde_json::to_value(program(0, number)).unwrap(), &mut found);
+        }
+        assert!(found.len() >= 50, "{found:?}");
+        for name in found {
+            let quoted = [format!("\"{name}\""), format!("`{name}`")];
+            assert!(quoted.iter().any(|it| manual.contains(it)), "{name} is not in docs/oracle.md");
+        }
+    }
+}

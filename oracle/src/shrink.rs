@@ -107,3 +107,21 @@ fn inner_lists(value: &Value) -> Vec<&[Value]> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate;
+
+    #[test]
+    fn nothing_that_matters_is_left_out_and_nothing_else_stays() {
+        let shows = |program: &Program| {
+            let text = serde_json::to_string(program).unwrap();
+            text.contains("\"cancel\"") && text.contains("\"raise\":[\"f\"")
+        };
+        let program = (0..).map(|number| generate::program(3, number)).find(shows).unwrap();
+        let small = shrink(program, |candidates| Ok(candidates.iter().position(shows))).unwrap();
+        let text = serde_json::to_string(&small).unwrap();
+        assert!(small.len() <= 2 && text.len() < 150, "{text}");
+    }
+}

@@ -41,3 +41,41 @@ pub(crate) fn serve() -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::world::trace;
+    use crate::generate;
+    use crate::trace::{kind, line};
+
+    fn told(program: &str) -> Vec<String> {
+        trace(&serde_json::from_str(program).unwrap()).iter().map(|event| line(event)).collect()
+    }
+
+    #[test]
+    fn it_tells_what_happens() {
+        let link = r#"{"name":1,"do":[{"cancel":0}],"end":{"raise":["e",2]}}"#;
+        let told = told(&format!(
+            r#"[{{"new":[0,null]}},{{"add_callback":[0,{link}]}},{{"callback":[0,5]}}]"#
+        ));
+        let expected = "step  0; state  0  false; step  1; step  2; call  1  5; state  0  true; \
+                        end; result  0  !E 2; report  !E 2";
+        assert_eq!(told.join("; "), expected);
+    }
+
+    #[test]
+    fn it_ends_where_ownership_does() {
+        let told = told(r#"[{"new":[0,null]},{"race":[1,[0]]},{"pause":0},{"cancel":1}]"#);
+        assert_eq!(told.last().unwrap(), "ended  a deferred is used that was given away");
+    }
+
+    #[test]
+    fn many_programs_end_and_free_what_they_made() {
+        for number in 0..500 {
+            let program = generate::program(9, number);
+            let events = trace(&program);
+            let chained = events.iter().any(|event| kind(event) == "lenient");
+            assert!(chained || events.iter().all(|event| kind(event) != "leak"), "{program:?}");
+        }
+    }
+}
