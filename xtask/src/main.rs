@@ -5,12 +5,14 @@
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
+//! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
 //! | [`site`] | `site`: a web site to try a link checker on |
 //! | [`step`] | what they share: named steps that show what they run |
 
 mod bench;
 mod miri;
+mod oracle;
 mod python;
 mod site;
 mod step;
@@ -35,6 +37,8 @@ enum Command {
     Test(test::Arguments),
     /// Run the tests of the crate with `unsafe` code under Miri, with both of its memory models.
     Miri(miri::Arguments),
+    /// Run random Deferred programs on stock Twisted and on both doors, and compare.
+    Oracle(oracle::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
     Wheels(python::wheels::Arguments),
     /// Measure, beside peers.
@@ -59,6 +63,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
+        Command::Oracle(arguments) => oracle::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
         Command::Site(arguments) => site::run(arguments),

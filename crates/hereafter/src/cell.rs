@@ -296,6 +296,8 @@ impl World for Native {
             Some(Ran::Settled) => Step::Ran,
             Some(Ran::Returned) => Step::Returned,
             None if cell.body().is_unwaited() || !cell.body().is_full() => Step::Empty,
+            // A link paused its own deferred. A task would find it paused, and wait again.
+            None if cell.chain().paused() != 0 && cell.body().is_polled() => Step::Empty,
             None => hand_on(cell),
         }
     }

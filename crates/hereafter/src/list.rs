@@ -92,10 +92,11 @@ impl<T: 'static> DeferredList<T> {
     {
         let mut member = member;
         let handle = member.cancel_handle();
-        let (trigger, copy) = Deferred::with_canceller(move || {
-            handle.cancel();
-            None
-        });
+        let (trigger, copy) = Deferred::new();
+        if let Repr::Pending(out) = &copy.repr {
+            // The copy waits for what the member makes of it, however long that takes.
+            out.cell().set_canceller(Canceller::Members(Rc::new(move || handle.cancel())));
+        }
         self.members.push(copy);
         member.add_both(move |result| {
             trigger.fire(result.clone());
@@ -219,6 +220,7 @@ impl<T: 'static> DeferredList<T> {
             conclude,
             made: Location::caller(),
             cancelled: Cell::new(false),
+            cancelling: Cell::new(false),
             pending: RefCell::new(Vec::new()),
         });
         if count == 0 {
@@ -230,7 +232,12 @@ impl<T: 'static> DeferredList<T> {
         gathering.results.borrow_mut().resize_with(count, || None);
         if let Repr::Pending(out) = &list.repr {
             let members = gathering.clone();
-            out.cell().set_canceller(Canceller::Members(Rc::new(move || members.cancel(None))));
+            out.cell().set_canceller(if rule.cancel_losers {
+                // A race does not wait for losers that take their time.
+                Canceller::Call(Box::new(move || members.cancel(None)))
+            } else {
+                Canceller::Members(Rc::new(move || members.cancel(None)))
+            });
         }
         for (index, member) in self.members.into_iter().enumerate() {
             Gathering::watch(&gathering, index, member);
@@ -275,6 +282,8 @@ struct Gathering<T: 'static, O: 'static> {
     made: &'static Location<'static>,
     /// The members have been cancelled from here.
     cancelled: Cell<bool>,
+    /// The members are being cancelled.
+    cancelling: Cell<bool>,
     /// The members that were pending, for cancelling.
     pending: RefCell<Vec<(usize, CancelHandle)>>,
 }
@@ -351,12 +360,17 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
     /// Cancels the members, save one.
     fn cancel(&self, except: Option<usize>) {
         self.cancelled.set(true);
+        // A member may wait for the list: what it is cancelled with comes back here.
+        if self.cancelling.replace(true) {
+            return;
+        }
         let pending = self.pending.borrow().clone();
         for (index, handle) in pending {
             if Some(index) != except {
                 handle.cancel();
             }
         }
+        self.cancelling.set(false);
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::oracle;
 use crate::python::suites::{AROUND, CORE, Suite};
 use crate::python::{Environment, Python, versions};
 use crate::step::{self, Steps};
@@ -43,6 +44,7 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
                 step::cargo(["test", "--package", "hereafter-reactor", "--test", "twisted"])
                     .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
             )?;
+            oracle::test(steps, &environment)?;
         }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {

@@ -132,6 +132,12 @@ impl Body {
         unsafe { matches!(&*self.waiter.as_ptr(), Waiter::Nobody) }
     }
 
+    /// Whether a task waits for the result.
+    pub(crate) fn is_polled(&self) -> bool {
+        // SAFETY: as in `is_bare`: the reference ends before anything else is done.
+        unsafe { matches!(&*self.waiter.as_ptr(), Waiter::Wake(..)) }
+    }
+
     /// What this cell waits on, and cancels.
     #[inline]
     pub(crate) fn waiting_on(&self) -> Option<CellRef> {

@@ -331,6 +331,34 @@ fn e3_cancelling_a_list_cancels_what_it_watches() {
 }
 
 #[test]
+fn e3_a_cancelled_list_waits_for_what_it_watches() {
+    let (_trigger, mut d) = Deferred::<u32>::new();
+    let guard = d.pause();
+    let mut list = DeferredList::new([]);
+    let d = list.watch(d);
+    let list = list.wait();
+    list.cancel();
+    assert!(!list.has_result(), "the member is cancelled, but paused");
+    guard.unpause();
+    assert!(value(list)[0].as_ref().unwrap_err().is::<CancelledError>());
+    assert!(failure(d).is::<CancelledError>());
+}
+
+#[test]
+fn e3_cancelling_a_list_that_a_member_of_it_waits_for() {
+    let (start, d) = Deferred::<()>::new();
+    let list: Stash<Deferred<u32>> = Stash::new();
+    let take = list.clone();
+    let mut d = d.add_callback(move |()| take.take());
+    let handle = d.cancel_handle();
+    list.put(gather_results([d]).map(|values| values[0]));
+    start.callback(());
+    let collector = report::collect();
+    handle.cancel();
+    assert!(collector.take().is_empty(), "it waits for itself, which no cancel can end");
+}
+
+#[test]
 fn e3_cancelling_a_list_that_has_fired_does_nothing() {
     let (_one, first) = Deferred::<u32>::with_canceller(|| unreachable!("the list has fired"));
     let list = DeferredList::new([first, Deferred::succeed(2)]).fire_on_one_callback();
@@ -456,6 +484,16 @@ fn e4_cancelling_a_race_cancels_all_and_is_a_failure_group() {
     let failure = failure(d);
     let failures = &failure.check::<FailureGroup>().unwrap().failures;
     assert!(failures.len() == 2 && failures.iter().all(Failure::is::<CancelledError>));
+}
+
+#[test]
+fn e4_a_cancelled_race_does_not_wait_for_losers() {
+    let (_trigger, mut loser) = Deferred::<u32>::new();
+    let guard = loser.pause();
+    let d = race([loser]);
+    d.cancel();
+    assert!(failure(d).is::<CancelledError>());
+    guard.unpause();
 }
 
 #[test]

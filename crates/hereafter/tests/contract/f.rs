@@ -563,3 +563,22 @@ fn f5_a_deferred_is_a_future_for_any_executor() {
     assert_eq!(future.as_mut().poll(&mut context), Poll::Ready(4));
     assert_eq!(futures::executor::block_on(Deferred::succeed(5)).unwrap(), 5);
 }
+
+#[test]
+fn f4_awaiting_one_that_was_paused_by_its_own_callback() {
+    let stash = Stash::new();
+    let (in_callback, guard, coroutine) = (stash.clone(), Stash::new(), Stash::new());
+    let (keep_guard, keep_coroutine) = (guard.clone(), coroutine.clone());
+    let (trigger, d) = Deferred::<u32>::new();
+    stash.put(d.map(move |n| {
+        let mut own: Deferred<u32> = in_callback.take();
+        keep_guard.put(own.pause());
+        keep_coroutine.put(Deferred::from_coroutine(own));
+        n + 1
+    }));
+    trigger.callback(1);
+    let coroutine = coroutine.take();
+    assert!(!coroutine.has_result(), "it waits for the end of the pause");
+    guard.take().unpause();
+    assert_eq!(value(coroutine), 2);
+}

@@ -1,0 +1,503 @@
+"""The oracle's interpreter for Twisted's Deferreds: stock ones, or Hereafter's under `python -m hereafter`.
+
+    python interpreter.py stock
+    python -m hereafter interpreter.py hereafter
+
+It reads a list of programs from each line of its input, runs one after the other, and writes the trace of each as
+a line. What a program and a trace are made of is told in `docs/oracle.md`.
+
+Nothing here knows which side it is on, but for the one rule of `Canceller`. The side is given so that a run that
+compares stock with stock cannot pass unnoticed.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import types
+import warnings
+import weakref
+from functools import partial
+
+from twisted.internet import defer
+from twisted.internet.task import Clock
+from twisted.logger import Logger, globalLogBeginner, globalLogPublisher
+from twisted.python.failure import Failure
+
+MISSING = object()
+# The seconds that a program may compute. It takes a thousandth of one.
+PATIENCE = 1.0
+log = Logger()
+
+
+class E(Exception):
+    """What programs raise."""
+
+
+class F(E):
+    """A special case of it."""
+
+
+class B(BaseException):
+    """What is no `Exception`."""
+
+
+CLASSES = {"e": E, "f": F, "b": B, "cancelled": defer.CancelledError, "any": Exception, "all": BaseException}
+
+
+def make_error(error):
+    name, number = error
+    return CLASSES[name](number)
+
+
+def show(value):
+    """A value as the trace tells it: never by its address."""
+    if value is None or isinstance(value, (int, str)):
+        return str(value)
+    if isinstance(value, Failure):
+        return show_error(value.value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(show, value))})"
+    return getattr(value, "shown", None) or f"a {type(value).__name__}"
+
+
+def show_error(error):
+    if isinstance(error, defer.FirstError):
+        return f"!FirstError #{error.index} {show(error.subFailure)}"
+    if isinstance(error, defer.FailureGroup):
+        return f"!FailureGroup {show(list(error.failures))}"
+    # In debug mode it tells of stacks, which name the machinery's own frames.
+    text = "" if isinstance(error, defer.AlreadyCalledError) else str(error)
+    return f"!{type(error).__name__} {text}".rstrip()
+
+
+class Run:
+    """One program, while it runs."""
+
+    def __init__(self, stock):
+        self.stock = stock
+        self.events = []
+        self.deferreds = {}
+        self.references = []
+        self.states = {}
+        self.pauses = {}
+        self.things = {}
+        self.clock = Clock()
+        self.headline = None
+        self.cancelling = set()
+
+    def tell(self, *event):
+        self.events.append(event)
+
+    def excuse(self, rule, doors="both"):
+        """Tells that a difference which is kept on purpose may be seen from here on: on both doors, or the native."""
+        if self.stock:
+            self.tell("excuse", rule, doors)
+
+    # Running
+
+    def program(self, steps):
+        for number, step in enumerate(steps):
+            self.tell("step", number)
+            self.do((step,))
+            self.tell_states()
+        self.tell("end")
+        for each in (self.deferreds, self.things, self.states, self.pauses):
+            each.clear()
+        self.clock = None
+        gc.collect()
+        for number, reference in self.references:
+            if reference() is not None:
+                self.tell("leak", number)
+
+    def do(self, operations):
+        for operation in operations:
+            ((name, arguments),) = operation.items()
+            if type(arguments) is not list:
+                arguments = (arguments,)
+            try:
+                OPERATIONS[name](self, *arguments)
+            except BaseException as error:
+                self.tell("raised", show_error(error))
+
+    def tell_states(self):
+        for number, deferred in self.deferreds.items():
+            result = getattr(deferred, "result", MISSING)
+            # What a deferred was chained to once lingers on, and means nothing, when it waits no more.
+            waits = deferred._chainedTo is not None and (not deferred.called or result is deferred._chainedTo)
+            state = (
+                int(deferred.called),
+                deferred.paused,
+                show(deferred._chainedTo) if waits else None,
+                None if result is MISSING else show(result),
+                len(deferred._callbacks),
+            )
+            if self.states.get(number) != state:
+                self.states[number] = state
+                self.tell("state", number, *state)
+
+    def log(self, event):
+        # A report is two: a headline, and the failure.
+        failure = event.get("log_failure")
+        if failure is None:
+            self.headline = event["log_format"]
+        else:
+            self.tell("report", self.headline or event["log_format"], show(failure))
+            self.headline = None
+
+    def warn(self, message, category, *_):
+        self.tell("warning", category.__name__, str(message))
+
+    # Deferreds
+
+    def put(self, number, deferred):
+        deferred.shown = f"d{number}"
+        self.deferreds[number] = deferred
+        # One for each, also for a number that stands for another now: a canceller may be called twice.
+        self.references.append((number, weakref.ref(deferred, partial(self.freed, number))))
+
+    def freed(self, number, _):
+        self.tell("free", number)
+
+    def members(self, numbers):
+        return [self.deferreds[number] for number in numbers if number in self.deferreds]
+
+    def link(self, link, number=None):
+        """A callback, for a deferred. It is a function, as what warns of callbacks looks for where it is written."""
+        # The callback must not hold the deferred.
+        of_list = isinstance(self.deferreds.get(number), defer.DeferredList)
+        name, operations, end = link["name"], link["do"], link["end"]
+
+        def callback(*arguments):
+            self.tell("call", name, *map(show, arguments))
+            self.do(operations)
+            if end == "pass":
+                return arguments[0] if arguments else None
+            ((kind, what),) = end.items()
+            if kind == "return":
+                return what
+            if kind == "raise":
+                raise make_error(what)
+            if kind == "fail":
+                return Failure(make_error(what))
+            if kind == "give":
+                given = self.deferreds.get(what)
+                if given is not None and given._runningCallbacks:
+                    self.excuse("given while it runs")
+                if of_list:
+                    # A list that has fired is never cancelled, also when it waits for another.
+                    self.excuse("a list waits for what its callback gave back", "native")
+                return given
+            assert kind == "trap", kind
+            if arguments and isinstance(arguments[0], Failure):
+                arguments[0].trap(CLASSES[what])
+                return None
+            return arguments[0] if arguments else None
+
+        return callback
+
+    def new(self, number, canceller):
+        self.put(number, defer.Deferred(canceller and self.canceller(canceller)))
+
+    def canceller(self, canceller):
+        name, operations, error = canceller["name"], canceller["do"], canceller["raise"]
+
+        def cancel(deferred):
+            self.tell("call", name, show(deferred))
+            if name in self.cancelling:
+                self.excuse("a canceller is called again while it runs", "native")
+            self.cancelling.add(name)
+            self.do(operations)
+            self.cancelling.discard(name)
+            if error is None:
+                return
+            if self.stock:
+                # Hereafter's rule, which Twisted has for lists alone: it is logged, and the Deferred is cancelled.
+                log.failure("Exception raised from user supplied canceller", Failure(make_error(error)))
+            else:
+                raise make_error(error)
+
+        return cancel
+
+    def succeed(self, number, value):
+        self.put(number, defer.succeed(value))
+
+    def fail(self, number, error):
+        self.put(number, defer.fail(make_error(error)))
+
+    def maybe(self, number, link):
+        deferred = defer.maybeDeferred(self.link(link))
+        # It may be one that has a number already.
+        if getattr(deferred, "shown", None) is None:
+            self.put(number, deferred)
+
+    def add_callback(self, number, link):
+        if number in self.deferreds:
+            self.deferreds[number].addCallback(self.link(link, number))
+
+    def add_errback(self, number, link):
+        if number in self.deferreds:
+            self.deferreds[number].addErrback(self.link(link, number))
+
+    def add_both(self, number, link):
+        if number in self.deferreds:
+            self.deferreds[number].addBoth(self.link(link, number))
+
+    def add_callbacks(self, number, callback, errback):
+        if number in self.deferreds:
+            self.deferreds[number].addCallbacks(self.link(callback, number), self.link(errback, number))
+
+    def callback(self, number, value):
+        if number in self.deferreds:
+            self.deferreds[number].callback(value)
+
+    def callback_with(self, number, other):
+        if number in self.deferreds and other in self.deferreds:
+            self.excuse("fired with a deferred")
+            self.deferreds[number].callback(self.deferreds[other])
+
+    def errback(self, number, error):
+        if number in self.deferreds:
+            self.deferreds[number].errback(make_error(error))
+
+    def cancel(self, number):
+        if number in self.deferreds:
+            self.deferreds[number].cancel()
+
+    def pause(self, number):
+        if number in self.deferreds:
+            if self.deferreds[number].paused:
+                # One that had its result when it began to wait is the other one there.
+                self.excuse("paused while it waits", "native")
+            self.pauses[number] = self.pauses.get(number, 0) + 1
+            self.deferreds[number].pause()
+
+    def unpause(self, number):
+        # One that has no pause before it is Hereafter's other rule: it is left out on both sides.
+        if number in self.deferreds and self.pauses.get(number):
+            self.pauses[number] -= 1
+            self.deferreds[number].unpause()
+
+    def chain(self, number, other):
+        if number in self.deferreds and other in self.deferreds:
+            self.deferreds[number].chainDeferred(self.deferreds[other])
+
+    # Several at once
+
+    def list(self, number, members, switches):
+        self.put(
+            number,
+            defer.DeferredList(
+                self.members(members),
+                fireOnOneCallback=switches["one_callback"],
+                fireOnOneErrback=switches["one_errback"],
+                consumeErrors=switches["consume"],
+            ),
+        )
+
+    def gather(self, number, members, consume):
+        self.put(number, defer.gatherResults(self.members(members), consumeErrors=consume))
+
+    def race(self, number, members):
+        self.put(number, defer.race(self.members(members)))
+
+    def lock(self, number):
+        self.put_thing(number, defer.DeferredLock())
+
+    def semaphore(self, number, tokens):
+        self.put_thing(number, defer.DeferredSemaphore(tokens))
+
+    def queue(self, number, size, backlog):
+        self.put_thing(number, defer.DeferredQueue(size, backlog))
+
+    def put_thing(self, number, thing):
+        thing.shown = f"t{number}"
+        self.things[number] = thing
+
+    def acquire(self, number, thing):
+        if thing in self.things:
+            self.put(number, self.things[thing].acquire())
+
+    def release(self, thing):
+        if thing in self.things:
+            self.things[thing].release()
+
+    def run(self, number, thing, link):
+        if thing in self.things:
+            self.put(number, self.things[thing].run(self.link(link)))
+
+    def enqueue(self, thing, value):
+        if thing in self.things:
+            self.things[thing].put(value)
+
+    def dequeue(self, number, thing):
+        if thing in self.things:
+            self.put(number, self.things[thing].get())
+
+    # Sequential style
+
+    def inline(self, number, statements):
+        self.put(number, inline(self, statements))
+
+    def coroutine(self, number, statements):
+        self.put(number, defer.Deferred.fromCoroutine(awaiting(self, statements)))
+
+    def statement(self, kind, what):
+        """What is the same in either style: whether the body ends here, and with what."""
+        if kind == "do":
+            self.do(what)
+            return False, None
+        if kind == "raise":
+            raise make_error(what)
+        if kind == "give":
+            self.excuse("fired with a deferred")
+            return True, self.deferreds.get(what)
+        assert kind == "return", kind
+        return True, what
+
+    def awaited(self, number):
+        deferred = self.deferreds[number]
+        if deferred.called and deferred._runningCallbacks:
+            self.excuse("awaited while it runs", "native")
+        return deferred
+
+    def caught(self, statement, error):
+        """Whether the body goes on after an error at its `yield` or `await`."""
+        self.tell("resumed", statement["name"], show_error(error))
+        caught = statement["except"]
+        if caught is None or not isinstance(error, CLASSES[caught]):
+            return False
+        self.do(statement["handler"])
+        return True
+
+    # The world around
+
+    def timeout(self, number, seconds, link):
+        if number in self.deferreds:
+            self.deferreds[number].addTimeout(seconds, self.clock, link and self.link(link))
+
+    def later(self, seconds, operations):
+        self.clock.callLater(seconds, self.do, operations)
+
+    def advance(self, seconds):
+        self.clock.advance(seconds)
+
+    def drop(self, number):
+        for each in (self.deferreds, self.states, self.pauses):
+            each.pop(number, None)
+
+    def collect(self):
+        gc.collect()
+
+
+def yielding(run, statements):
+    """The body of a generator."""
+    for statement in statements:
+        ((kind, what),) = statement.items()
+        if kind == "await":
+            ((awaited, which),) = what["what"].items()
+            try:
+                if awaited == "deferred":
+                    value = yield run.deferreds.get(which)
+                elif awaited == "nested":
+                    value = yield yielding(run, which)
+                else:
+                    value = yield which
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if not run.caught(what, error):
+                    raise
+            else:
+                run.tell("resumed", what["name"], show(value))
+                del value
+        else:
+            ends, value = run.statement(kind, what)
+            if ends:
+                return value
+
+
+async def awaiting(run, statements):
+    """The body of a coroutine."""
+    for statement in statements:
+        ((kind, what),) = statement.items()
+        if kind == "await":
+            ((awaited, which),) = what["what"].items()
+            try:
+                if awaited == "deferred":
+                    value = await run.awaited(which) if which in run.deferreds else None
+                elif awaited == "nested":
+                    value = await awaiting(run, which)
+                else:
+                    value = which
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if not run.caught(what, error):
+                    raise
+            else:
+                run.tell("resumed", what["name"], show(value))
+                del value
+        else:
+            ends, value = run.statement(kind, what)
+            if ends:
+                return value
+
+
+inline = defer.inlineCallbacks(yielding)
+
+OPERATIONS = {
+    name: getattr(Run, name)
+    for name in (
+        "new succeed fail maybe add_callback add_errback add_both add_callbacks callback callback_with errback "
+        "cancel pause unpause chain list gather race lock semaphore queue acquire release run enqueue dequeue "
+        "inline coroutine timeout later advance drop collect"
+    ).split()
+}
+
+
+def trace(stock, program):
+    """Runs a program, and gives back what happened."""
+    run = Run(stock)
+    warnings.showwarning = run.warn
+    globalLogPublisher.addObserver(run.log)
+    try:
+        run.program(program)
+    finally:
+        globalLogPublisher.removeObserver(run.log)
+    return run.events
+
+
+def give_up(*_):
+    """Ends a program that does not end. Whatever was raised here, a Deferred might catch."""
+    os._exit(1)
+
+
+def main():
+    (side,) = sys.argv[1:]
+    stock = isinstance(defer.Deferred.addCallback, types.FunctionType)
+    if side != ("stock" if stock else "hereafter"):
+        sys.exit(f"This is to run {side} Deferreds, but twisted.internet.defer has others.")
+    warnings.simplefilter("always")
+    # Else everything logged is kept for whoever begins to log later.
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
+    sys.setrecursionlimit(1000)
+    # What is freed when must not hang on when the collector runs by itself; and what is here already is not for it.
+    signal.signal(signal.SIGVTALRM, give_up)
+    gc.disable()
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        for program in json.loads(line):
+            signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+            told = json.dumps(trace(stock, program), separators=(",", ":"))
+            sys.stdout.write(told + "\n")
+            sys.stdout.flush()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+if __name__ == "__main__":
+    main()
