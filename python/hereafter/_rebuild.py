@@ -70,6 +70,9 @@ def _throw(
     error = error if value is None else value
     if traceback is not None:
         error = (error() if isinstance(error, type) else error).with_traceback(traceback)
+    if isinstance(error, StopIteration):
+        # It would end the wait, with a value. No generator lets it out, and so neither does Twisted's await.
+        raise RuntimeError("generator raised StopIteration") from error
     raise error
 
 
