@@ -162,6 +162,27 @@ def gather_later():
         d.callback(1)
 
 
+@shape("DeferredLock.run")
+def lock_run(lock=defer.DeferredLock()):
+    lock.run(same, 1)
+
+
+@shape("DeferredLock.run of a pending Deferred")
+def lock_pending(lock=defer.DeferredLock()):
+    inner = Deferred()
+    lock.run(lambda: inner)
+    inner.callback(1)
+
+
+@shape("DeferredLock.run, 50 that follow one another", per=50)
+def lock_followed(lock=defer.DeferredLock()):
+    inner = Deferred()
+    lock.run(lambda: inner)
+    for _ in range(50):
+        lock.run(same, 1)
+    inner.callback(1)
+
+
 @shape("DeferredSemaphore.run")
 def semaphore(limit=defer.DeferredSemaphore(1)):
     limit.run(same, 1)
@@ -171,6 +192,37 @@ def semaphore(limit=defer.DeferredSemaphore(1)):
 def queue(line=defer.DeferredQueue()):
     line.get().addCallback(same)
     line.put(1)
+
+
+@shape("DeferredQueue: put, get")
+def queue_filled(line=defer.DeferredQueue()):
+    line.put(1)
+    line.get()
+
+
+class IdleClock:
+    """A clock whose calls are free, so that the Deferred's own part is measured."""
+
+    def callLater(self, seconds, function):
+        return self
+
+    def active(self):
+        return True
+
+    def cancel(self):
+        pass
+
+
+@shape("addTimeout, in time")
+def timed(clock=IdleClock()):
+    Deferred().addTimeout(1, clock).callback(1)
+
+
+@shape("race of 2")
+def race_of_two():
+    first, second = Deferred(), Deferred()
+    defer.race([first, second])
+    first.callback(1)
 
 
 # The sequential style.
@@ -196,6 +248,11 @@ async def one_await(d):
     await d
 
 
+async def with_lock(lock):
+    async with lock:
+        pass
+
+
 shape("inlineCallbacks, 2 ready yields")(two_yields)
 
 
@@ -209,6 +266,11 @@ def inline_pending():
 @shape("fromCoroutine, 2 ready awaits")
 def coroutine_ready():
     Deferred.fromCoroutine(two_awaits())
+
+
+@shape("async with DeferredLock")
+def coroutine_with_lock(lock=defer.DeferredLock()):
+    Deferred.fromCoroutine(with_lock(lock))
 
 
 @shape("fromCoroutine, 1 pending")
