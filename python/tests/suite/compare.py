@@ -133,7 +133,7 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob("*.jsonl"):
+    for leftover in [*folder.glob("*.jsonl"), *folder.glob("row.md")]:
         leftover.unlink()
 
     outcomes, passed = {}, {}

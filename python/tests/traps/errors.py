@@ -114,10 +114,9 @@ def intoACoroutine():
 
     for kind in KINDS:
         outcome(Deferred.fromCoroutine(catching(fail(kind("thrown")))))
-        if kind is not StopIteration:
-            waiting = Deferred.fromCoroutine(catching(deferred := Deferred()))
-            deferred.errback(kind("thrown later"))
-            outcome(waiting)
+        waiting = Deferred.fromCoroutine(catching(deferred := Deferred()))
+        deferred.errback(kind("thrown later"))
+        outcome(waiting)
 
 
 @section
