@@ -151,7 +151,7 @@ def crawled(site: int, folder: Path, *how: str | Path, **changed: str) -> tuple[
 
 def test_aScrapyProject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HERE / "quotes")
-    with started(HERE / "site.py") as site:
+    with started(HERE / "pages.py") as site:
         port = port_of(site, "port")
         text, items = crawled(port, tmp_path, "-m", "scrapy")
         # 31 pages of three quotes, and the 32 that the last ones link to are missing.
