@@ -55,6 +55,9 @@ pub trait Protocol: 'static {
 
     /// Some bytes have come (Twisted's `dataReceived`): any number from one on, cut where the
     /// network liked to.
+    ///
+    /// They are part of a larger buffer, which `data` keeps in memory; who keeps a few bytes for long
+    /// copies them.
     fn data_received(&self, transport: &Transport, data: Bytes);
 
     /// The connection is gone (Twisted's `connectionLost`).

@@ -8,7 +8,7 @@ mod common;
 
 use common::{Echo, Recorder, TestResult, failure_of, listen, run, settle, to};
 use hereafter::errors::{CancelledError, TimeoutError};
-use hereafter::{Deferred, Failure};
+use hereafter::{Deferred, Failure, report};
 use hereafter_reactor::endpoints::{
     ClientEndpoint, client_from_string, connect_protocol, server_from_string,
 };
@@ -226,7 +226,13 @@ fn g4_a_connect_that_takes_too_long_fails() -> TestResult {
 fn g4_a_look_up_that_takes_too_long_fails() -> TestResult {
     run(|_| async move {
         let clock = ManualClock::new();
-        let (_trigger, found) = Deferred::<Vec<SocketAddr>>::new();
+        let collector = report::collect();
+        let cancelled = Rc::new(Cell::new(false));
+        let noted = cancelled.clone();
+        let (_trigger, found) = Deferred::<Vec<SocketAddr>>::with_canceller(move || {
+            noted.set(true);
+            None
+        });
         let found = Cell::new(Some(found));
         let endpoint = ClientEndpoint::tcp(&clock, "slow.test", 80)
             .resolver(move |_, _| found.take().expect("it is asked once"));
@@ -234,6 +240,8 @@ fn g4_a_look_up_that_takes_too_long_fails() -> TestResult {
         tokio::task::yield_now().await;
         clock.advance(Duration::from_secs(30));
         assert!(failure_of(connecting.await).is::<TimeoutError>());
+        assert!(cancelled.get());
+        assert!(collector.take().is_empty());
         assert!(clock.delayed_calls().is_empty());
         Ok(())
     })

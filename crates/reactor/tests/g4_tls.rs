@@ -125,6 +125,30 @@ fn g4_tls_ends_in_good_order_on_both_sides() -> TestResult {
     })
 }
 
+#[test]
+fn g4_tls_closes_one_direction_alone() -> TestResult {
+    run(|reactor| async move {
+        let authority = Authority::new()?;
+        let file = authority.issue("good.test", |_| ())?;
+        let (recorder, server) = Recorder::new();
+        let factory = OneOnly(Cell::new(Some(recorder.half_closeable())));
+        let port = listen_tls(&reactor, &file, factory).await?;
+        let endpoint = client_from_string(&reactor, &authority.client("good.test", &port))?;
+        let (recorder, client) = Recorder::new();
+        connect_protocol(&endpoint, recorder.half_closeable()).await?;
+        client.transport().write(vec![b'x'; 1_000_000]);
+        client.transport().lose_write_connection();
+        server.when(|record| record.events.borrow().contains(&"read closed")).await?;
+        assert_eq!(server.received.take().len(), 1_000_000);
+        server.transport().write(vec![b'y'; 1_000_000]);
+        server.transport().lose_connection();
+        assert!(client.lost().await?.is::<ConnectionDone>());
+        assert_eq!(client.received.take().len(), 1_000_000);
+        assert!(server.lost().await?.is::<ConnectionDone>());
+        port.stop_listening().await
+    })
+}
+
 /// Keeps what it hears of handshakes.
 struct Hears(Rc<RefCell<Vec<Failure>>>);
 

@@ -45,6 +45,12 @@ fn program(case: &str) -> ExitCode {
             reactor.call_when_running(move || stopping.stop().expect("it runs"));
             never()
         }),
+        #[cfg(unix)]
+        "signal" => react(|reactor| {
+            use signal_hook::{consts::SIGTERM, low_level::raise};
+            reactor.call_when_running(|| raise(SIGTERM).expect("it is a signal"));
+            never()
+        }),
         "two reactors" => {
             let _one = Reactor::new().expect("the first");
             react(|_| ())
@@ -92,7 +98,10 @@ fn g3_react_exits_with_the_code_asked_for() -> Result<(), Box<dyn Error>> {
 }
 
 fn g3_react_may_be_stopped() -> Result<(), Box<dyn Error>> {
-    let output = run("stop")?;
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for case in if cfg!(unix) { &["stop", "signal"][..] } else { &["stop"] } {
+        let output = run(case)?;
+        assert_eq!(output.status.code(), Some(0), "{case}: {output:?}");
+        assert_eq!(String::from_utf8(output.stderr)?, "");
+    }
     Ok(())
 }

@@ -3,6 +3,9 @@
 use super::attempts::Attempts;
 use crate::errors::{ConnectionLost, DnsLookupError};
 use crate::stream::Wire;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use hereafter::clock::Clock;
 use hereafter::{Deferred, Failure};
@@ -53,7 +56,7 @@ impl Client {
             return Ok(vec![SocketAddr::new(address, self.port)]);
         }
         if let Some(resolver) = &self.resolver {
-            return resolver(&self.host, self.port).await;
+            return Asked(Some(resolver(&self.host, self.port))).await;
         }
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         Ok(found.map_err(|source| self.not_found(source))?.collect())
@@ -61,6 +64,30 @@ impl Client {
 
     fn not_found(&self, source: io::Error) -> Failure {
         Failure::new(DnsLookupError { host: self.host.clone(), source })
+    }
+}
+
+/// A resolver was asked. If the answer is not waited for any longer, it is cancelled.
+struct Asked(Option<Deferred<Vec<SocketAddr>>>);
+
+impl Future for Asked {
+    type Output = Result<Vec<SocketAddr>, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = self.0.as_mut().expect("it is not polled after it has given its result");
+        let answer = ready!(Pin::new(answer).poll(context));
+        self.0 = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(answer) = self.0.take() {
+            answer.cancel();
+            // Nobody is left whom a failure would tell anything.
+            answer.add_errback(|_| Ok(Vec::new())).detach();
+        }
     }
 }
 
