@@ -3,6 +3,9 @@
 //! Both stand on the same driver and pool, so that what is measured is what Deferreds and a reactor
 //! add to a query. A reactor runs once, so each batch has one of its own, with a pool of its own;
 //! making them is not timed, on either side.
+//!
+//! sqlx's pool tests a connection before it gives it out, unless it is told not to. Ours tells it
+//! so for SQLite. It is measured both ways.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -18,7 +21,8 @@ use hereafter_reactor::{Reactor, RunOptions};
 use crate::measure::{Case, Kind, System};
 use crate::ours::HEREAFTER;
 
-const SQLX: System = System::new("sqlx, bare", Kind::Erased);
+const SQLX: System = System::new("sqlx as it comes", Kind::Erased);
+const SQLX_UNTESTED: System = System::new("sqlx without its test of connections", Kind::Erased);
 
 const ADDRESS: &str = "sqlite::memory:";
 const TABLE: &str = "CREATE TABLE numbers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
@@ -55,8 +59,14 @@ pub(crate) fn ours() -> Vec<Case> {
 }
 
 pub(crate) fn peers() -> Vec<Case> {
+    let mut cases = of_sqlx(SQLX, true);
+    cases.extend(of_sqlx(SQLX_UNTESTED, false));
+    cases
+}
+
+fn of_sqlx(system: System, tested: bool) -> Vec<Case> {
     let query = |sql| {
-        sqlx_timed(async move |pool, n| {
+        sqlx_timed(tested, async move |pool, n| {
             for _ in 0..n {
                 let rows =
                     sqlx::query_as::<_, (i64, String)>(sql).bind(KEY).fetch_all(&pool).await?;
@@ -65,7 +75,7 @@ pub(crate) fn peers() -> Vec<Case> {
             Ok(())
         })
     };
-    let interaction = sqlx_timed(async |pool, n| {
+    let interaction = sqlx_timed(tested, async |pool, n| {
         for _ in 0..n {
             let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
             black_box(sqlx::query(ONE).bind(KEY).fetch_all(&mut *transaction).await?);
@@ -74,7 +84,7 @@ pub(crate) fn peers() -> Vec<Case> {
         }
         Ok(())
     });
-    cases(SQLX, Box::new(query(ONE)), Box::new(query(HUNDRED)), Box::new(interaction))
+    cases(system, Box::new(query(ONE)), Box::new(query(HUNDRED)), Box::new(interaction))
 }
 
 type Run = Box<dyn FnMut(u32) -> Result<Duration>>;
@@ -120,13 +130,14 @@ where
 
 /// Times what `body` does with a pool of sqlx's own.
 fn sqlx_timed(
+    tested: bool,
     body: impl AsyncFn(sqlx::SqlitePool, u32) -> sqlx::Result<()> + Copy + 'static,
 ) -> impl FnMut(u32) -> Result<Duration> {
     move |n| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None);
-            let pool = options.connect(ADDRESS).await?;
+            let pool = options.test_before_acquire(tested).connect(ADDRESS).await?;
             sqlx::query(TABLE).execute(&pool).await?;
             sqlx::query(FILL).execute(&pool).await?;
             body(pool.clone(), 1).await?;

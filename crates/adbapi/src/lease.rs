@@ -27,6 +27,28 @@ pub(crate) enum Raw {
     Postgres(PoolConnection<Postgres>),
 }
 
+impl Raw {
+    /// Gives it back to the driver's pool, which does that in a task of its own and so needs a
+    /// runtime. When the reactor is gone there is none, and it is closed.
+    pub(crate) fn give_back(self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return self.close();
+        }
+        match self {
+            Self::Sqlite(connection) => drop(connection),
+            Self::Postgres(connection) => drop(connection),
+        }
+    }
+
+    /// Closes it; the database rolls back what is open.
+    fn close(self) {
+        match self {
+            Self::Sqlite(connection) => drop(connection.detach()),
+            Self::Postgres(connection) => drop(connection.detach()),
+        }
+    }
+}
+
 /// A connection of the pool, for one user at a time.
 pub(crate) struct Lease {
     pool: Rc<Inner>,
@@ -254,17 +276,13 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.in_use.set(self.pool.in_use.get() - 1);
-        // The driver gives a connection back by a task of its own, and so needs a runtime; when
-        // the reactor is gone, there is none.
-        let usable =
-            self.transaction == Progress::None && tokio::runtime::Handle::try_current().is_ok();
-        match self.raw.take() {
+        let Some(raw) = self.raw.take() else { return };
+        match (&raw, self.busy) {
+            _ if self.transaction != Progress::None => raw.close(),
+            (Raw::Sqlite(_), false) => self.pool.keep(raw),
             // SQLite's thread does one statement after the other, so it will be done with this one.
-            Some(Raw::Sqlite(connection)) if usable => drop(connection),
-            Some(Raw::Postgres(connection)) if usable && !self.busy => drop(connection),
-            Some(Raw::Sqlite(connection)) => drop(connection.detach()),
-            Some(Raw::Postgres(connection)) => drop(connection.detach()),
-            None => {}
+            (Raw::Sqlite(_), true) | (Raw::Postgres(_), false) => raw.give_back(),
+            (Raw::Postgres(_), true) => raw.close(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::interaction::{self, Connection, Transaction};
-use crate::lease::{Lease, Statement};
+use crate::lease::{Lease, Raw, Statement};
 use crate::params::Params;
 use crate::row::Row;
 use crate::server::{Limits, Server, without_secrets};
@@ -71,6 +71,11 @@ pub(crate) struct Inner {
     pub(crate) database: String,
     /// How many connections somebody has.
     pub(crate) in_use: Cell<u32>,
+    /// Idle connections to SQLite, which are as good as when they were given back. The driver's pool
+    /// would test them on the way back, which takes as long as a small query.
+    idle: RefCell<Vec<Raw>>,
+    /// How many wait for the driver's pool; connections that are given back are for them.
+    waiting: Cell<u32>,
     /// Whose turn it is to write, where the database lets one write at a time. Without it, SQLite
     /// would have each wait by trying again and again, and the unlucky for ever.
     writers: Option<DeferredLock>,
@@ -156,6 +161,8 @@ impl Builder {
                 limits,
                 database: without_secrets(&address),
                 in_use: Cell::new(0),
+                idle: RefCell::default(),
+                waiting: Cell::new(0),
                 writers: in_turn.then(DeferredLock::new),
                 placeholders: RefCell::default(),
                 shutdown: Cell::new(Some(trigger)),
@@ -371,7 +378,8 @@ impl ConnectionPool {
     ///
     /// It is for statements that belong to one connection and not to a transaction: `PRAGMA`,
     /// `VACUUM`, `LISTEN`, temporary tables. Each statement is its own transaction, unless the
-    /// function begins one; if it does and then fails, that one is rolled back.
+    /// function begins one; if it does and then fails, that one is rolled back. It has to end what it
+    /// has begun: a transaction that is left open after a success stays open on the connection.
     ///
     /// # Errors
     ///
@@ -416,6 +424,7 @@ impl ConnectionPool {
     /// How many connections there are.
     pub fn stats(&self) -> PoolStats {
         let (open, idle) = self.0.server.counts();
+        let idle = idle + self.0.idle.borrow().len();
         let max = self.0.limits.max;
         PoolStats { max, open, idle, in_use: self.0.in_use.get() }
     }
@@ -457,12 +466,33 @@ impl Inner {
 
     /// A connection, when one is free.
     pub(crate) async fn lease(self: &Rc<Self>) -> Result<Lease, Error> {
-        match self.server.acquire().await {
+        let kept = self.idle.borrow_mut().pop();
+        if let Some(raw) = kept {
+            return Ok(Lease::new(self.clone(), raw));
+        }
+        let waiting = Waiting::new(&self.waiting);
+        let acquired = self.server.acquire().await;
+        drop(waiting);
+        match acquired {
             Ok(raw) => Ok(Lease::new(self.clone(), raw)),
             Err(sqlx::Error::PoolClosed) => Err(Error::Closed { database: self.database.clone() }),
             Err(sqlx::Error::PoolTimedOut) => Err(self.why_none().await),
             Err(source) => Err(Error::Connect { database: self.database.clone(), source }),
         }
+    }
+
+    /// Takes a connection back that is as good as when it was got.
+    pub(crate) fn keep(&self, raw: Raw) {
+        if self.waiting.get() > 0 || self.server.is_closed() {
+            raw.give_back();
+        } else {
+            self.idle.borrow_mut().push(raw);
+        }
+    }
+
+    /// Gives back to the driver what is idle.
+    fn give_back_idle(&self) {
+        self.idle.take().into_iter().for_each(Raw::give_back);
     }
 
     /// Why no connection was to be had in time.
@@ -505,7 +535,10 @@ impl Inner {
     fn close(self: &Rc<Self>) -> Deferred<()> {
         self.forget_shutdown();
         let this = self.clone();
-        Deferred::from_coroutine(async move { this.server.close().await })
+        Deferred::from_coroutine(async move {
+            this.give_back_idle();
+            this.server.close().await;
+        })
     }
 
     /// Closes in the course of the reactor's shutdown, which is not to hang.
@@ -528,5 +561,22 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.forget_shutdown();
+        self.give_back_idle();
+    }
+}
+
+/// Somebody who waits for the driver's pool.
+struct Waiting<'a>(&'a Cell<u32>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a Cell<u32>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

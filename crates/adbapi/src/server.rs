@@ -103,6 +103,13 @@ impl Server {
         tokio::time::timeout(PROBE, probe).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite(pool) => pool.is_closed(),
+            Self::Postgres(pool) => pool.is_closed(),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
