@@ -119,15 +119,14 @@ impl Session {
         {
             match process.answers.recv_timeout(PATIENCE) {
                 Ok(trace) => traces.push(trace),
-                Err(_) => self.close(),
+                Err(_) => self.kill(),
             }
         }
         traces
     }
 
-    fn close(&mut self) {
+    fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may be in the middle of something.
             let _ = process.child.kill();
             let _ = process.child.wait();
         }
@@ -136,7 +135,11 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.close();
+        if let Some(Process { mut child, requests, .. }) = self.process.take() {
+            // Everything that was asked for has been told: it ends with its input.
+            drop(requests);
+            let _ = child.wait();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::python::{Environment, Python};
 use crate::step::{Steps, cargo};
 
 /// How many programs `cargo xtask test` runs: some seconds' worth.
-const SHORT: &str = "3000";
+const SHORT: &str = "1000";
 
 /// What is handed on to the oracle.
 #[derive(clap::Args)]
