@@ -70,10 +70,14 @@ def _throw(
     error = error if value is None else value
     if traceback is not None:
         error = (error() if isinstance(error, type) else error).with_traceback(traceback)
-    if isinstance(error, StopIteration):
-        # It would end the wait, with a value. No generator lets it out, and so neither does Twisted's await.
-        raise RuntimeError("generator raised StopIteration") from error
-    raise error
+    try:
+        if isinstance(error, StopIteration):
+            # It would end the wait, with a value. No generator lets it out, and so neither does Twisted's await.
+            raise RuntimeError("generator raised StopIteration") from error
+        raise error
+    finally:
+        # The traceback keeps the frame, which is to keep nothing.
+        del self, error, value, traceback
 
 
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
