@@ -6,6 +6,7 @@
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
+//! | [`postgresql`] | what adbapi's tests need of it |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
 //! | [`site`] | `site`: a web site to try a link checker on |
 //! | [`step`] | what they share: named steps that show what they run |
@@ -13,6 +14,7 @@
 mod bench;
 mod miri;
 mod oracle;
+mod postgresql;
 mod python;
 mod site;
 mod step;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::postgresql;
 use crate::python::{self, Selection};
 use crate::step::{Steps, cargo};
 
@@ -61,10 +62,11 @@ fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         &mut cargo(["build", "--workspace", "--examples", "--all-features"]),
     )?;
     // Documentation tests are part of it, and with them every code block of the guide.
-    steps.run(
-        "the whole workspace, all features",
-        &mut cargo(["test", "--workspace", "--all-features"]),
-    )?;
+    let mut whole = cargo(["test", "--workspace", "--all-features"]);
+    if let Some(path) = postgresql::provide(steps)? {
+        whole.env("PATH", path);
+    }
+    steps.run("the whole workspace, all features", &mut whole)?;
     steps.run(
         "hereafter without its default features",
         &mut cargo(["test", "--package", "hereafter", "--no-default-features"]),

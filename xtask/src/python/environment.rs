@@ -56,6 +56,20 @@ impl Environment {
         Self::with(steps, python, &format!("venv-{}-twisted-{version}", python.version()), &needs)
     }
 
+    /// An environment with this one package, of one version.
+    ///
+    /// # Errors
+    ///
+    /// Fails when pip cannot install it.
+    pub(crate) fn of_package(
+        steps: &mut Steps,
+        python: &Python,
+        name: &str,
+        package: &str,
+    ) -> Result<Self> {
+        Self::with(steps, python, name, &[Needs::Package(package.to_owned())])
+    }
+
     /// The environment for `PyPy`, if it is installed.
     ///
     /// # Errors
