@@ -13,10 +13,13 @@ table of several versions.
 
 import argparse
 import json
+import os
 import platform
+import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +65,23 @@ def read_outcomes(path: Path) -> Outcomes:
     raise Incomplete(f"{path.name} has no end; the last test that began was {started}")
 
 
+@contextmanager
+def device_kept() -> Iterator[None]:
+    """
+    Give ``/dev/null`` its mode back.
+
+    A test of Twisted's log files opens it with a mode that is not to take effect. For root it does, and
+    then nobody else on the machine can write there any more.
+    """
+    null = Path(os.devnull)
+    mode = stat.S_IMODE(null.stat().st_mode)
+    try:
+        yield
+    finally:
+        if stat.S_IMODE(null.stat().st_mode) != mode:
+            null.chmod(mode)
+
+
 def run(side: str, folder: Path, name: str, what: Iterable[str]) -> Outcomes:
     """Run trial on one side."""
     path = folder / f"{name}-{side}.jsonl"
@@ -79,7 +99,8 @@ def run(side: str, folder: Path, name: str, what: Iterable[str]) -> Outcomes:
         # That some tests fail is no news here, so the exit code is not looked at.
         quiet = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         try:
-            subprocess.run(command, timeout=TIMEOUT, **quiet)
+            with device_kept():
+                subprocess.run(command, timeout=TIMEOUT, **quiet)
         except subprocess.TimeoutExpired:
             print(f"{side}: {name} did not end within {TIMEOUT} seconds")
     if not path.exists():
