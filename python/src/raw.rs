@@ -971,6 +971,7 @@ unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
 }
 
 /// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
+#[cfg_attr(Py_3_12, expect(deprecated, reason = "this way does the same on every version"))]
 pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
     let (mut kind, mut value, mut traceback) =
         (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
