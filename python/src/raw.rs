@@ -635,13 +635,13 @@ pub(crate) fn as_one_call<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) 
     struct Again;
     impl Drop for Again {
         fn drop(&mut self) {
-            for _ in 0..COUNTED {
+            for () in std::iter::repeat_n((), COUNTED) {
                 // SAFETY: attached; it cannot fail, for there is the room that was made below.
                 unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
             }
         }
     }
-    for _ in 0..COUNTED {
+    for () in std::iter::repeat_n((), COUNTED) {
         // SAFETY: these calls are counted until they return.
         unsafe { ffi::Py_LeaveRecursiveCall() };
     }
