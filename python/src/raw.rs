@@ -638,13 +638,13 @@ pub(crate) fn as_one_call<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) 
     struct Again;
     impl Drop for Again {
         fn drop(&mut self) {
-            for _ in 0..COUNTED {
+            for () in std::iter::repeat_n((), COUNTED) {
                 // SAFETY: attached; it cannot fail, for there is the room that was made below.
                 unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
             }
         }
     }
-    for _ in 0..COUNTED {
+    for () in std::iter::repeat_n((), COUNTED) {
         // SAFETY: these calls are counted until they return.
         unsafe { ffi::Py_LeaveRecursiveCall() };
     }
@@ -974,6 +974,7 @@ unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
 }
 
 /// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
+#[cfg_attr(Py_3_12, expect(deprecated, reason = "this way does the same on every version"))]
 pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
     let (mut kind, mut value, mut traceback) =
         (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
