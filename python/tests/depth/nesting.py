@@ -153,12 +153,13 @@ def case_generatorsGoAsDeepAsPlainCalls():
         assert plain - FEW <= deepest.depth <= plain, (shape, deepest.depth, plain)
 
 
-def case_ensuredCoroutinesGoAsDeepAsPlainCalls():
+def case_coroutinesGoAsDeepAsPlainCalls():
     sys.setrecursionlimit(LIMIT)
     plain = plain_depth()
-    deepest = Deepest()
-    ends_in_recursion_error(ensured_coroutines(deepest))
-    assert plain - FEW <= deepest.depth <= plain, (deepest.depth, plain)
+    for shape in (coroutines, ensured_coroutines):
+        deepest = Deepest()
+        ends_in_recursion_error(shape(deepest))
+        assert plain - FEW <= deepest.depth <= plain, (shape, deepest.depth, plain)
 
 
 def case_callbacksGoAsDeepAsPlainCalls():
