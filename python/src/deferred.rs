@@ -228,7 +228,8 @@ impl Fast for FromCoroutine {
         let wrong = || arguments.other_than_one("Deferred.fromCoroutine()", "coro");
         let coro = arguments.only(intern!(py, "coro")).ok_or_else(wrong)?;
         if Driver::can_drive(&coro)? {
-            return Driver::begin(&coro).map(Bound::into_any);
+            let begun = raw::as_one_call::<false, _>(py, || Driver::begin(&coro));
+            return begun.map(Bound::into_any);
         }
         let text = format!("{} is not a coroutine", coro.repr()?.to_str()?);
         Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))

@@ -569,7 +569,7 @@ fn run_called<'py>(
     if !generator.get_type().is(generators) && !generator.is_instance(generators.bind(py))? {
         return Err(no_generator(function, &format!("got {}", generator.repr()?)));
     }
-    raw::as_one_call(py, || Driver::begin(&generator)).map(Bound::into_any)
+    raw::as_one_call::<true, _>(py, || Driver::begin(&generator)).map(Bound::into_any)
 }
 
 #[cold]

@@ -621,34 +621,42 @@ pub(crate) fn await_by<T: Awaits>(py: Python<'_>) {
     }
 }
 
-/// Runs `inside` with the call of a Python function that does nothing else, and that of the native function
-/// which it calls, not counted towards the recursion limit: with what they call, they count as one.
+/// Runs `inside`, which runs a frame of Python code, so that this frame and the call of the native function
+/// that does no more than run it count as one towards the recursion limit; and with them the call of the
+/// Python function that does no more than call that, if it is a `WRAPPED` one.
 ///
-/// From `CPython` 3.12 on calls of Python functions are counted elsewhere, and [`call_by`] spares that one.
-pub(crate) fn as_one_call<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
+/// On `CPython` 3.12 and 3.13 calls of Python functions are counted apart, and [`call_by`] spares that one;
+/// what native code calls has a lower limit there, and each frame that it runs counts as two. Later versions
+/// look at the stack instead.
+pub(crate) fn as_one_call<const WRAPPED: bool, R>(
+    _attached: Python<'_>,
+    inside: impl FnOnce() -> R,
+) -> R {
     /// How many calls have been counted; from 3.11 on the interpreter makes native calls without.
-    const COUNTED: usize = if cfg!(Py_3_12) {
-        0
-    } else if cfg!(Py_3_11) {
-        1
-    } else {
-        2
-    };
+    const fn counted(wrapped: bool) -> usize {
+        if cfg!(Py_3_14) {
+            0
+        } else if cfg!(Py_3_12) {
+            2
+        } else {
+            wrapped as usize + !cfg!(Py_3_11) as usize
+        }
+    }
     /// Counts the calls again, also when `inside` unwinds.
-    struct Again;
-    impl Drop for Again {
+    struct Again<const WRAPPED: bool>;
+    impl<const WRAPPED: bool> Drop for Again<WRAPPED> {
         fn drop(&mut self) {
-            for () in std::iter::repeat_n((), COUNTED) {
+            for _ in 0..counted(WRAPPED) {
                 // SAFETY: attached; it cannot fail, for there is the room that was made below.
                 unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) };
             }
         }
     }
-    for () in std::iter::repeat_n((), COUNTED) {
-        // SAFETY: these calls are counted until they return.
+    for _ in 0..counted(WRAPPED) {
+        // SAFETY: these calls, or what called them, are counted until they return.
         unsafe { ffi::Py_LeaveRecursiveCall() };
     }
-    let _again = Again;
+    let _again = Again::<WRAPPED>;
     inside()
 }
 

@@ -186,10 +186,11 @@ pub(crate) fn ensure_deferred(coro: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAn
     if as_deferred(&coro).is_some() {
         return Ok(coro);
     }
-    if Driver::can_drive(&coro)? {
-        return Ok(Driver::begin(&coro)?.into_any());
-    }
     let py = coro.py();
+    if Driver::can_drive(&coro)? {
+        let begun = raw::as_one_call::<false, _>(py, || Driver::begin(&coro));
+        return begun.map(Bound::into_any);
+    }
     let text = format!("{} is not a coroutine or a Deferred", coro.repr()?.to_str()?);
     Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
 }

@@ -145,6 +145,28 @@ class Classes(SynchronousTestCase):
         self.assertEqual((two.first, two.second), (1, 2))
         self.assertIs(defer._DEFERRED_SUBCLASSES.pop(), Two)
 
+    def test_theListIsCancelledByItsOwnMethodWhereAGeneratorAwaitsIt(self):
+        @inlineCallbacks
+        def awaits(awaited):
+            yield awaited
+
+        member = Deferred()
+        outer = awaits(DeferredList([member]))
+        outer.cancel()
+        self.failureResultOf(member, defer.CancelledError)
+        self.assertIsNone(self.successResultOf(outer))
+
+    def test_aSubclassThatChangesWhatItsClassWasFoundToBe(self):
+        class Own(Deferred):
+            pass
+
+        defer._DEFERRED_SUBCLASSES.remove(Own)
+        seen = []
+        succeed(1).chainDeferred(Own())
+        self.patch(Own, "callback", lambda self, result: seen.append(result))
+        succeed(2).chainDeferred(Own())
+        self.assertEqual(seen, [2])
+
     def test_aReplacedCallbackIsCalledByChainDeferred(self):
         seen = []
 

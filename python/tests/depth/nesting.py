@@ -147,28 +147,37 @@ def executed(deepest):
     return nested(0)
 
 
-def possible_depth(plain, *, through_native):
+def possible_depth(plain):
     """How deep plain calls go, or as deep as the interpreter lets native code be called between them."""
     if (3, 12) <= sys.version_info < (3, 12, 2):
-        # These two call native code to a depth of 1500 in all, of which each generator or callback takes two.
+        # These two call native code to a depth of 1500 in all, of which each callback takes two.
         return min(plain, 750)
     # Up to 3.10 a call of native code counts as one of Python code does.
-    return plain // 2 if through_native and sys.version_info < (3, 11) else plain
+    return plain // 2 if sys.version_info < (3, 11) else plain
 
 
 def case_generatorsGoAsDeepAsPlainCalls():
     sys.setrecursionlimit(LIMIT)
-    plain = possible_depth(plain_depth(), through_native=False)
+    plain = plain_depth()
     for shape in (generators, generators_after_a_yield):
         deepest = Deepest()
         ends_in_recursion_error(shape(deepest))
         assert plain - FEW <= deepest.depth <= plain, (shape, deepest.depth, plain)
 
 
-def case_othersGoAsDeepAsCallsThroughNativeCode():
+def case_coroutinesGoAsDeepAsPlainCalls():
     sys.setrecursionlimit(LIMIT)
-    plain = possible_depth(plain_depth(), through_native=True)
-    for shape in (coroutines, ensured_coroutines, callbacks, maybe):
+    plain = plain_depth()
+    for shape in (coroutines, ensured_coroutines):
+        deepest = Deepest()
+        ends_in_recursion_error(shape(deepest))
+        assert plain - FEW <= deepest.depth <= plain, (shape, deepest.depth, plain)
+
+
+def case_callbacksGoAsDeepAsCallsThroughNativeCode():
+    sys.setrecursionlimit(LIMIT)
+    plain = possible_depth(plain_depth())
+    for shape in (callbacks, maybe):
         deepest = Deepest()
         ends_in_recursion_error(shape(deepest))
         assert plain - FEW <= deepest.depth <= plain, (shape, deepest.depth, plain)
