@@ -222,8 +222,7 @@ impl Channel {
         if self.outgoing.borrow().len() > 0 {
             let (written, sent) = {
                 let mut outgoing = self.outgoing.borrow_mut();
-                let buffer = &mut *outgoing;
-                let written = self.poll(|stream| pin!(stream.write_buf(buffer)).poll(context));
+                let written = self.poll(|stream| outgoing.poll_write(stream, context));
                 (written, outgoing.take_sent())
             };
             drop_written(sent);

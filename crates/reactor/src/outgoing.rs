@@ -6,9 +6,14 @@
 //! What a piece is made of may be somebody else's ([`Bytes::from_owner`]), and its drop their code.
 //! So none is dropped in here, where the queue is borrowed: see [`Outgoing::take_sent`].
 
+use crate::stream::Stream;
 use bytes::{Buf, Bytes, BytesMut};
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, ready};
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
+use tokio::io::AsyncWriteExt;
 
 /// From this length on a piece is not copied.
 const LARGE: usize = 4 * 1024;
@@ -36,6 +41,22 @@ impl Outgoing {
             }
             self.pieces.push_back(piece.clone());
         }
+    }
+
+    /// Has the stream take some of it.
+    pub(crate) fn poll_write(
+        &mut self,
+        stream: &mut Box<dyn Stream>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let chunk = self.chunk();
+        if chunk.len() < self.length {
+            return pin!(stream.write_buf(self)).poll(context);
+        }
+        // There is one piece, as most of the time; that is a cheaper call than one for several.
+        let written = ready!(pin!(stream.write(chunk)).poll(context))?;
+        self.advance(written);
+        Poll::Ready(Ok(written))
     }
 
     /// What is through, to be dropped where nothing is borrowed.
