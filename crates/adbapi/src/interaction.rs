@@ -113,6 +113,20 @@ impl Connection {
     /// # Cancelling
     ///
     /// A statement that has begun is left half-way, and the connection cannot be used any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Failure;
+    /// use hereafter_adbapi::{Transaction, params};
+    ///
+    /// async fn balance(transaction: &Transaction, id: i64) -> Result<i64, Failure> {
+    ///     let sql = "SELECT balance FROM accounts WHERE id = ?";
+    ///     let rows = transaction.run_query(sql, params![id]).await?;
+    ///     let row = rows.first().ok_or_else(|| Failure::msg(format!("there is no account {id}")))?;
+    ///     Ok(row.get("balance")?)
+    /// }
+    /// ```
     #[track_caller]
     pub fn run_query<'q>(
         &self,
@@ -137,6 +151,17 @@ impl Connection {
     /// # Cancelling
     ///
     /// As [`run_query`](Connection::run_query).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::Deferred;
+    /// use hereafter_adbapi::{Transaction, params};
+    ///
+    /// fn close_account(transaction: &Transaction, id: i64) -> Deferred<u64> {
+    ///     transaction.run_operation("DELETE FROM accounts WHERE id = ?", params![id])
+    /// }
+    /// ```
     #[track_caller]
     pub fn run_operation<'q>(
         &self,

@@ -110,6 +110,13 @@ pub struct Builder {
 impl Builder {
     /// How many connections [`start`](ConnectionPool::start) opens (Twisted's `cp_min`); at first
     /// one. It is never more than `max`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// let three_at_once = ConnectionPool::builder("sqlite://site.db").min(3);
+    /// ```
     pub fn min(mut self, min: u32) -> Self {
         self.limits.min = min;
         self
@@ -117,6 +124,16 @@ impl Builder {
 
     /// How many connections there may be at once (Twisted's `cp_max`); at first 5. Zero counts as
     /// one. A database in memory has one whatever is said here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// # let reactor = hereafter_reactor::Reactor::new()?;
+    /// let pool = ConnectionPool::builder("sqlite://site.db").max(10).build()?;
+    /// assert_eq!(pool.stats().max, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max(mut self, max: u32) -> Self {
         self.limits.max = max.max(1);
         self
@@ -125,6 +142,15 @@ impl Builder {
     /// How long to wait for a connection: for a free one when all are in use, or until a new one is
     /// made; at first 30 seconds. A server that refuses connections is given that time to come up.
     /// For SQLite it is also how long to wait until another program has written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// use std::time::Duration;
+    ///
+    /// let hasty = ConnectionPool::builder("postgres://db/app").connect_timeout(Duration::from_secs(2));
+    /// ```
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self
@@ -177,6 +203,16 @@ impl Builder {
     ///
     /// The deferred fails as [`build`](Builder::build) does, and when the database cannot be
     /// reached.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// # let reactor = hereafter_reactor::Reactor::new()?;
+    /// let connecting = ConnectionPool::builder("sqlite::memory:").connect();
+    /// # drop(connecting);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn connect(self) -> Deferred<ConnectionPool> {
         match self.build() {
@@ -223,6 +259,15 @@ impl ConnectionPool {
 
     /// Describes a pool for the database at `address`, of which [`connect`](ConnectionPool::connect)
     /// says what it looks like.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// # let reactor = hereafter_reactor::Reactor::new()?;
+    /// let pool = ConnectionPool::builder("sqlite::memory:").build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(address: impl Into<String>) -> Builder {
         let limits = Limits { min: 1, max: 5, timeout: Duration::from_secs(30) };
         Builder { address: address.into(), limits }
@@ -234,6 +279,16 @@ impl ConnectionPool {
     /// # Errors
     ///
     /// When the database cannot be reached.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    ///
+    /// fn warm_up(pool: &ConnectionPool) {
+    ///     pool.start().map(|()| println!("ready")).detach();
+    /// }
+    /// ```
     #[track_caller]
     pub fn start(&self) -> Deferred<()> {
         let inner = self.0.clone();
@@ -416,12 +471,32 @@ impl ConnectionPool {
     /// Closes the pool: fires when what is under way is done and all connections are closed
     /// (Twisted's `close`). What waits for a connection, or asks for one later, fails with
     /// [`Error::Closed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    ///
+    /// fn reopen(old: ConnectionPool) -> hereafter::Deferred<ConnectionPool> {
+    ///     old.close().add_callback(|()| ConnectionPool::connect("sqlite://site.db"))
+    /// }
+    /// ```
     #[track_caller]
     pub fn close(&self) -> Deferred<()> {
         self.0.close()
     }
 
     /// How many connections there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_adbapi::ConnectionPool;
+    /// # let reactor = hereafter_reactor::Reactor::new()?;
+    /// let pool = ConnectionPool::builder("sqlite::memory:").build()?;
+    /// assert_eq!((pool.stats().open, pool.stats().in_use), (0, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> PoolStats {
         let (open, idle) = self.0.server.counts();
         let idle = idle + self.0.idle.borrow().len();
