@@ -88,6 +88,7 @@ class Run:
         self.clock = Clock()
         self.headline = None
         self.cancelling = set()
+        self.bodies = 0
 
     def tell(self, *event):
         self.events.append(event)
@@ -265,6 +266,8 @@ class Run:
 
     def cancel(self, number):
         if number in self.deferreds:
+            if self.bodies:
+                self.excuse("cancelled while a body runs", "native")
             self.deferreds[number].cancel()
 
     def pause(self, number):
@@ -348,7 +351,7 @@ class Run:
     def statement(self, kind, what):
         """What is the same in either style: whether the body ends here, and with what."""
         if kind == "do":
-            self.do(what)
+            self.do_in_body(what)
             return False, None
         if kind == "raise":
             raise make_error(what)
@@ -370,8 +373,13 @@ class Run:
         caught = statement["except"]
         if caught is None or not isinstance(error, CLASSES[caught]):
             return False
-        self.do(statement["handler"])
+        self.do_in_body(statement["handler"])
         return True
+
+    def do_in_body(self, operations):
+        self.bodies += 1
+        self.do(operations)
+        self.bodies -= 1
 
     # The world around
 
@@ -383,6 +391,8 @@ class Run:
         self.clock.callLater(seconds, self.do, operations)
 
     def advance(self, seconds):
+        if self.bodies:
+            self.excuse("cancelled while a body runs", "native")
         self.clock.advance(seconds)
 
     def drop(self, number):

@@ -428,8 +428,10 @@ impl Generator {
     // Sequential style
 
     fn sequential(&mut self, depth: u32) -> Op {
-        let statements = self.statements(depth);
         let id = self.make(By::Body);
+        self.on.push(id);
+        let statements = self.statements(depth);
+        self.on.pop();
         if !self.coroutines || self.chance(40) {
             Op::Inline(id, statements)
         } else {

@@ -340,7 +340,8 @@ impl<T: 'static> Deferred<T> {
     /// Has another deferred fire with our result (Twisted's `chainDeferred`).
     ///
     /// Where that has been cancelled, our value is dropped, and our failure reported. Any number of deferreds may be chained
-    /// in a line; they fire without recursion.
+    /// in a line; they fire without recursion. Where our result would have to come from the other
+    /// one, that fires with a [`CycleError`](crate::errors::CycleError).
     ///
     /// # Examples
     ///
@@ -355,7 +356,14 @@ impl<T: 'static> Deferred<T> {
         match self.into_repr() {
             Repr::Ready(result) => trigger.fire(result),
             Repr::Pending(out) => {
-                let cell = out.chain_to(trigger.into_end(), false);
+                let end = trigger.into_end();
+                if end.cell().closes_cycle(out.cell()) {
+                    // Our result would have to come from the other one: neither would ever fire.
+                    let made = end.cell().made();
+                    let _ = fire(&end, Err(cycle(made)));
+                    return drop(Self::pending(out));
+                }
+                let cell = out.chain_to(end, false);
                 cell.seal();
                 if cell.chain().is_fired() {
                     cell.run();

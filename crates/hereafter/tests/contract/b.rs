@@ -536,6 +536,25 @@ fn b5_a_cycle_error_says_where_and_an_errback_may_recover() {
 }
 
 #[test]
+fn b5_a_chain_that_leads_back_to_itself_fails_where_it_is_closed() {
+    let collector = report::collect();
+    let drops = Drops::new();
+    let token = drops.token();
+    let (trigger, d) = Deferred::<u32>::new();
+    let coroutine = Deferred::from_coroutine(async move {
+        let failure = d.await.unwrap_err();
+        token.hold();
+        assert!(failure.is::<CycleError>());
+        failure.raise::<u32>()
+    });
+    coroutine.chain_to(trigger);
+    assert_eq!(drops.alive(), 0, "it came to its end");
+    let reports = collector.take();
+    assert_eq!(reports.len(), 1, "nobody holds the coroutine any more");
+    assert!(reports[0].failure.is::<CycleError>());
+}
+
+#[test]
 fn b5_a_cycle_through_chain_to_fails() {
     // The first fires the second by `chain_to`, and waits on it.
     let collector = report::collect();
