@@ -984,10 +984,19 @@ unsafe extern "C" fn free<T: Known>(object: *mut ffi::PyObject) {
 /// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
 #[cfg_attr(Py_3_12, expect(deprecated, reason = "this way does the same on every version"))]
 pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
-    let (mut kind, mut value, mut traceback) =
-        (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: rule 3: what is fetched is ours until it is put back.
+    #[cfg(Py_3_12)]
     unsafe {
+        let error = ffi::PyErr_GetRaisedException();
+        let result = inside();
+        ffi::PyErr_SetRaisedException(error);
+        result
+    }
+    // SAFETY: as above.
+    #[cfg(not(Py_3_12))]
+    unsafe {
+        let (mut kind, mut value, mut traceback) =
+            (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
         ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
         let result = inside();
         ffi::PyErr_Restore(kind, value, traceback);
