@@ -837,6 +837,8 @@ impl Deferred {
     /// What is copied or pickled: the attributes that Twisted's would have, and those of the program.
     pub(crate) fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let its = state(slf);
+        // What tells of an unhandled failure is Twisted's, and is the copy's too: one tells for both.
+        Self::debug_info(slf)?;
         let all = get_state(
             slf,
             &[

@@ -4,6 +4,7 @@ A program is a module of functions that `section` decorates, and ends with `tell
 """
 
 import gc
+import warnings
 from collections.abc import Callable
 
 from twisted.logger import formatEvent, globalLogBeginner
@@ -49,9 +50,15 @@ def _log(event):
     print("logged", event["log_level"].name, told, "" if failure is None else repr(failure.value))
 
 
+def _warning(message, category, *_place):
+    print("warned", category.__name__, message)
+
+
 def tell():
     """Run every section, and collect what it left behind before the next."""
     globalLogBeginner.beginLoggingTo([_log], discardBuffer=True, redirectStandardIO=False)
+    warnings.simplefilter("always", DeprecationWarning)
+    warnings.showwarning = _warning
     for function in _sections:
         print("==", function.__name__, flush=True)
         gc.collect()

@@ -5,7 +5,7 @@
 import gc
 import weakref
 
-from cases import run
+from telling import section, tell
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, race, succeed
 from twisted.internet.task import Clock
@@ -27,7 +27,8 @@ def calls(clock):
     print([(call.getTime(), call.active()) for call in clock.getDelayedCalls()])
 
 
-def case_in_time():
+@section
+def in_time():
     clock, d = Clock(), Deferred()
     print(d.addTimeout(10, clock) is d)
     calls(clock)
@@ -37,7 +38,8 @@ def case_in_time():
     clock.advance(20)
 
 
-def case_too_late():
+@section
+def too_late():
     clock, d = Clock(), Deferred()
     show(d.addTimeout(2.5, clock))
     clock.advance(2)
@@ -48,47 +50,54 @@ def case_too_late():
     d.callback("swallowed")
 
 
-def case_the_error():
+@section
+def the_error():
     clock, d = Clock(), Deferred()
     d.addTimeout(3, clock)
     d.addErrback(lambda f: print(repr(f.value), f.value.args, f.check(TimeoutError), f.check(CancelledError)))
     clock.advance(3)
 
 
-def case_fails_in_time():
+@section
+def fails_in_time():
     clock, d = Clock(), Deferred()
     show(d.addTimeout(1, clock))
     d.errback(ValueError("its own"))
     calls(clock)
 
 
-def case_fired_before():
+@section
+def fired_before():
     clock = Clock()
     show(succeed(1).addTimeout(1, clock))
     show(fail(ValueError("v")).addTimeout(1, clock))
     calls(clock)
 
 
-def case_cancelled_by_somebody_else():
+@section
+def cancelled_by_somebody_else():
     clock, d = Clock(), Deferred()
     show(d.addTimeout(1, clock))
     d.cancel()
     calls(clock)
 
 
-def case_a_canceller_that_gives_a_result():
+@section
+def a_canceller_that_gives_a_result():
     clock, d = Clock(), Deferred(lambda d: d.callback("cancelled instead"))
     show(d.addTimeout(1, clock))
     clock.advance(1)
 
 
-def case_a_canceller_that_fails_otherwise():
+@section
+def a_canceller_that_fails_otherwise():
     clock, d = Clock(), Deferred(lambda d: d.errback(KeyError("k")))
     show(d.addTimeout(1, clock))
     clock.advance(1)
 
 
-def case_on_timeout_cancel():
+@section
+def on_timeout_cancel():
     clock = Clock()
     for convert in (
         lambda result, seconds: print(result.type.__name__, seconds) or "converted",
@@ -107,7 +116,8 @@ def case_on_timeout_cancel():
         d.callback("in time")
 
 
-def case_on_timeout_cancel_waits():
+@section
+def on_timeout_cancel_waits():
     clock, d, other = Clock(), Deferred(), Deferred()
     show(d.addTimeout(1, clock, lambda result, seconds: other))
     clock.advance(1)
@@ -115,7 +125,8 @@ def case_on_timeout_cancel_waits():
     other.callback("late")
 
 
-def case_what_is_added_later_is_not_timed():
+@section
+def what_is_added_later_is_not_timed():
     clock, d, later = Clock(), Deferred(), Deferred()
     d.addTimeout(1, clock)
     d.addCallback(lambda _: later)
@@ -126,7 +137,8 @@ def case_what_is_added_later_is_not_timed():
     later.callback("late")
 
 
-def case_what_was_added_before_is():
+@section
+def what_was_added_before_is():
     clock, d, later = Clock(), Deferred(), Deferred()
     d.addCallback(lambda _: later)
     show(d.addTimeout(1, clock))
@@ -135,7 +147,8 @@ def case_what_was_added_before_is():
     print(later.called)
 
 
-def case_two_timeouts():
+@section
+def two_timeouts():
     clock = Clock()
     for first, second in ((1, 2), (2, 1)):
         d = Deferred()
@@ -145,7 +158,8 @@ def case_two_timeouts():
         calls(clock)
 
 
-def case_a_paused_one():
+@section
+def a_paused_one():
     clock, d = Clock(), Deferred()
     d.pause()
     show(d.addTimeout(1, clock))
@@ -156,7 +170,8 @@ def case_a_paused_one():
     calls(clock)
 
 
-def case_the_clock_raises():
+@section
+def the_clock_raises():
     class Broken:
         def callLater(self, *args):
             raise ValueError("no clock")
@@ -170,7 +185,8 @@ def case_the_clock_raises():
     d.callback("not timed")
 
 
-def case_the_call_raises():
+@section
+def the_call_raises():
     class Call:
         def active(self):
             return True
@@ -186,14 +202,16 @@ def case_the_call_raises():
     show(Deferred().addTimeout(1, Odd())).callback(1)
 
 
-def case_the_delayed_call_says_what_it_calls():
+@section
+def the_delayed_call_says_what_it_calls():
     clock, d = Clock(), Deferred()
     d.addTimeout(1, clock)
     print(clock.getDelayedCalls()[0])
     print([pair[0][0].__name__ for pair in d._callbacks])
 
 
-def case_arguments():
+@section
+def arguments():
     for arguments in ((), (1,), (1, Clock(), None, None)):
         try:
             Deferred().addTimeout(*arguments)
@@ -202,7 +220,8 @@ def case_arguments():
     show(Deferred().addTimeout(timeout=1, clock=Clock())).callback("by name")
 
 
-def case_a_class_of_its_own():
+@section
+def a_class_of_its_own():
     class Mine(Deferred):
         def addBoth(self, callback, *args, **kwargs):
             print("addBoth", callback.__name__)
@@ -217,7 +236,8 @@ def case_a_class_of_its_own():
     clock.advance(1)
 
 
-def case_debugging():
+@section
+def debugging():
     defer.setDebugging(True)
     try:
         clock, d = Clock(), Deferred()
@@ -227,7 +247,8 @@ def case_debugging():
         defer.setDebugging(False)
 
 
-def case_freed_at_once():
+@section
+def freed_at_once():
     clock, d = Clock(), Deferred()
     show(d.addTimeout(1, clock))
     d.callback(1)
@@ -236,7 +257,8 @@ def case_freed_at_once():
     print(ref() is None)
 
 
-def case_freed_as_a_cycle():
+@section
+def freed_as_a_cycle():
     class Clocks:
         def callLater(self, seconds, function):
             self.function = function
@@ -251,7 +273,8 @@ def case_freed_as_a_cycle():
     print(ref() is None)
 
 
-def case_race_is_won():
+@section
+def race_is_won():
     for winner in (0, 1, 2):
         ds = [Deferred(lambda d, n=n: print("cancelled", n)) for n in range(3)]
         show(race(ds))
@@ -259,12 +282,14 @@ def case_race_is_won():
         print([d.called for d in ds])
 
 
-def case_race_with_ready_ones():
+@section
+def race_with_ready_ones():
     show(race([Deferred(), succeed("ready"), succeed("too")]))
     show(race([fail(ValueError("1")), succeed("ready")]))
 
 
-def case_race_that_all_lose():
+@section
+def race_that_all_lose():
     ds = [Deferred() for _ in range(3)]
     d = race(ds)
     d.addErrback(lambda f: print(f.type.__name__, [(one.type.__name__, one.getErrorMessage()) for one in f.value.failures]))
@@ -272,12 +297,14 @@ def case_race_that_all_lose():
         one.errback(ValueError(n))
 
 
-def case_race_of_none():
+@section
+def race_of_none():
     d = show(race([]))
     print(d.called)
 
 
-def case_race_cancelled():
+@section
+def race_cancelled():
     ds = [Deferred() for _ in range(2)]
     d = race(ds)
     d.addErrback(lambda f: print(f.type.__name__, [one.type.__name__ for one in getattr(f.value, "failures", [])]))
@@ -285,10 +312,10 @@ def case_race_cancelled():
     print([one.called for one in ds])
 
 
-def case_deprecated_timeout():
+@section
+def deprecated_timeout():
     d = show(Deferred())
     defer.timeout(d)
 
 
-if __name__ == "__main__":
-    run(globals())
+tell()

@@ -4,7 +4,7 @@ The list of a Deferred's callbacks, looked at and changed by hand.
 
 import warnings
 
-from cases import run
+from telling import section, tell
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredList, succeed
 
@@ -27,7 +27,8 @@ def shown(d):
     print(len(d._callbacks), [(names(callback), names(errback)) for callback, errback in d._callbacks])
 
 
-def case_every_way_to_add():
+@section
+def every_way_to_add():
     d = Deferred()
     d.addCallback(one).addCallback(two, 1, a=2)
     d.addErrback(one).addErrback(two, 1, a=2)
@@ -36,13 +37,15 @@ def case_every_way_to_add():
     shown(d)
 
 
-def case_chained():
+@section
+def chained():
     d, other = Deferred(), Deferred()
     d.chainDeferred(other)
     shown(d)
 
 
-def case_waiting():
+@section
+def waiting():
     inner = Deferred()
     outer = succeed(1).addCallback(lambda _: inner).addCallback(one)
     (callback, errback), = inner._callbacks
@@ -50,13 +53,15 @@ def case_waiting():
     shown(outer)
 
 
-def case_member_of_a_list():
+@section
+def member_of_a_list():
     d = Deferred()
     DeferredList([Deferred(), d])
     shown(d)
 
 
-def case_equality():
+@section
+def equality():
     d = Deferred()
     print(d._callbacks == [], d._callbacks == [1], bool(d._callbacks), repr(d._callbacks))
     d.addBoth(one)
@@ -67,14 +72,16 @@ def case_equality():
     print(d._callbacks[2][1] == (defer._failthru, (), {}), len(d._callbacks[:2]))
 
 
-def case_append():
+@section
+def append():
     d = Deferred().addCallback(one)
     d._callbacks.append(((two, (1,), {"a": 2}), (two, (3,), {})))
     shown(d)
     d.callback("result")
 
 
-def case_insert_and_pop():
+@section
+def insert_and_pop():
     d = Deferred().addCallback(one).addCallback(two)
     d._callbacks.insert(0, ((two, (0,), {}), (defer._failthru, (), {})))
     print(d._callbacks.pop()[0][0].__name__, d._callbacks.pop(0)[0][1])
@@ -82,7 +89,8 @@ def case_insert_and_pop():
     d.callback("result")
 
 
-def case_clear_and_delete():
+@section
+def clear_and_delete():
     d = Deferred().addCallback(one).addCallback(two).addBoth(one)
     del d._callbacks[0]
     shown(d)
@@ -93,7 +101,8 @@ def case_clear_and_delete():
     print(d.result)
 
 
-def case_a_list_that_is_kept():
+@section
+def a_list_that_is_kept():
     d = Deferred()
     kept = d._callbacks
     d.addCallback(one)
@@ -103,14 +112,16 @@ def case_a_list_that_is_kept():
     print(len(kept))
 
 
-def case_another_list():
+@section
+def another_list():
     d = Deferred().addCallback(one)
     d._callbacks = Deferred().addCallback(two)._callbacks[:]
     shown(d)
     d.callback("result")
 
 
-def case_callbacks_that_move_to_another():
+@section
+def callbacks_that_move_to_another():
     d, other = Deferred().addCallback(one).addErrback(two), Deferred()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -122,7 +133,8 @@ def case_callbacks_that_move_to_another():
     other.addErrback(lambda _: None)
 
 
-def case_a_waiter_is_moved():
+@section
+def a_waiter_is_moved():
     inner, other = Deferred(), Deferred()
     outer = succeed(1).addCallback(lambda _: inner).addCallback(one)
     other._callbacks.append(inner._callbacks.pop())
@@ -132,14 +144,16 @@ def case_a_waiter_is_moved():
     print(outer.paused)
 
 
-def case_changed_while_it_runs():
+@section
+def changed_while_it_runs():
     d = Deferred()
     d.addCallback(lambda r: d._callbacks.append(((two, ("added",), {}), (two, (), {}))) or r)
     d.addCallback(one)
     d.callback("result")
 
 
-def case_the_deprecated_name():
+@section
+def the_deprecated_name():
     d = Deferred().addCallback(one)
     print(len(d.callbacks))
     try:
@@ -148,11 +162,11 @@ def case_the_deprecated_name():
         print("AttributeError")
 
 
-def case_called_by_hand():
+@section
+def called_by_hand():
     d = Deferred().addTimeout(1, type("Clock", (), {"callLater": lambda *args: type("Call", (), {"active": bool})}))
     for (callback, args, kwargs), _ in list(d._callbacks):
         print(callback("by hand", *args, **kwargs))
 
 
-if __name__ == "__main__":
-    run(globals())
+tell()

@@ -5,7 +5,7 @@ Copies and pickles of Deferreds, lists, locks and queues, made in every way and 
 import copy
 import pickle
 
-from cases import run
+from telling import section, tell
 from twisted.internet.defer import (
     Deferred,
     DeferredList,
@@ -104,21 +104,25 @@ def fire(d):
     look(d)
 
 
-def case_empty():
+@section
+def empty():
     every_way(Deferred, fire)
 
 
-def case_with_callbacks():
+@section
+def with_callbacks():
     every_way(lambda: Deferred().addCallback(add, 1).addCallbacks(add, swallow, (2,), {"more": 3}), fire)
 
 
-def case_with_every_kind_of_link():
+@section
+def with_every_kind_of_link():
     every_way(
         lambda: Deferred().addCallback(add, 1).addErrback(swallow).addBoth(add, 1, more=2).addBoth(print), fire
     )
 
 
-def case_with_a_canceller():
+@section
+def with_a_canceller():
     def end(d):
         d.addErrback(swallow)
         d.cancel()
@@ -127,15 +131,18 @@ def case_with_a_canceller():
     every_way(lambda: Deferred(cancelled), end)
 
 
-def case_fired():
+@section
+def fired():
     every_way(lambda: succeed({"a": 1}), fire)
 
 
-def case_fired_with_callbacks_behind():
+@section
+def fired_with_callbacks_behind():
     every_way(lambda: succeed(1).addCallback(add, 1), fire)
 
 
-def case_failed():
+@section
+def failed():
     def end(d):
         print(d.called, type(d.result).__name__, d.result.type.__name__)
         d.addErrback(swallow)
@@ -144,7 +151,8 @@ def case_failed():
     every_way(lambda: fail(ValueError("x")), end)
 
 
-def case_failed_with_a_traceback():
+@section
+def failed_with_a_traceback():
     def make():
         return succeed(0).addCallback(lambda n: 1 / n)
 
@@ -155,7 +163,8 @@ def case_failed_with_a_traceback():
     every_way(make, end)
 
 
-def case_paused():
+@section
+def paused():
     def make():
         d = Deferred().addCallback(add, 1)
         d.pause()
@@ -170,7 +179,8 @@ def case_paused():
     every_way(make, end)
 
 
-def case_cancelled_without_canceller():
+@section
+def cancelled_without_canceller():
     def make():
         d = Deferred()
         d.cancel()
@@ -187,7 +197,8 @@ def case_cancelled_without_canceller():
     every_way(make, end)
 
 
-def case_attributes():
+@section
+def attributes():
     def make():
         d = Deferred()
         d.more = ["more"]
@@ -196,19 +207,23 @@ def case_attributes():
     every_way(make, lambda d: print(d.more, d.called))
 
 
-def case_a_class_of_its_own():
+@section
+def a_class_of_its_own():
     every_way(lambda: Mine("mine").addCallback(add, 1), lambda d: print(d.name) or fire(d))
 
 
-def case_a_class_with_a_state_of_its_own():
+@section
+def a_class_with_a_state_of_its_own():
     every_way(lambda: Stateful().addCallback(add, 1), lambda d: print(vars(d).get("told"), d.called))
 
 
-def case_callbacks_that_cannot_be_pickled():
+@section
+def callbacks_that_cannot_be_pickled():
     every_way(lambda: Deferred().addCallback(lambda r: print("lambda", r)), fire)
 
 
-def case_waiting_for_another():
+@section
+def waiting_for_another():
     def make():
         outer = succeed(1).addCallback(lambda _: inner)
         return outer
@@ -221,7 +236,8 @@ def case_waiting_for_another():
     every_way(make, end)
 
 
-def case_one_that_another_waits_for():
+@section
+def one_that_another_waits_for():
     def make():
         inner = Deferred()
         inner.outer = succeed(1).addCallback(lambda _: inner).addCallback(add, 1)
@@ -239,7 +255,8 @@ def case_one_that_another_waits_for():
         print("TypeError")
 
 
-def case_a_deep_copy_of_a_deferred_that_waits():
+@section
+def a_deep_copy_of_a_deferred_that_waits():
     inner = Deferred()
     outer = succeed(1).addCallback(lambda _: inner).addCallback(add, 1)
     other = copy.deepcopy(outer)
@@ -249,7 +266,8 @@ def case_a_deep_copy_of_a_deferred_that_waits():
     look(outer)
 
 
-def case_chained():
+@section
+def chained():
     target = Deferred().addCallback(add, 1)
     source = Deferred()
     source.chainDeferred(target)
@@ -259,13 +277,15 @@ def case_chained():
     source.addErrback(swallow)
 
 
-def case_shared_by_two_copies():
+@section
+def shared_by_two_copies():
     d = Deferred()
     both = copy.deepcopy([d, d])
     print(both[0] is both[1], both[0] is d)
 
 
-def case_a_list():
+@section
+def a_list():
     def make():
         return DeferredList([succeed(1), Deferred(), fail(ValueError("x"))], consumeErrors=True)
 
@@ -276,7 +296,8 @@ def case_a_list():
     every_way(make, end)
 
 
-def case_a_deep_copy_of_a_list_that_waits():
+@section
+def a_deep_copy_of_a_list_that_waits():
     members = [Deferred(), Deferred()]
     d = DeferredList(members)
     other = copy.deepcopy(d)
@@ -288,7 +309,8 @@ def case_a_deep_copy_of_a_list_that_waits():
     print(other.result, d.result)
 
 
-def case_a_generator():
+@section
+def a_generator():
     @inlineCallbacks
     def wait(d):
         return (yield d)
@@ -303,7 +325,8 @@ def case_a_generator():
         print("cannot be pickled")
 
 
-def case_a_lock():
+@section
+def a_lock():
     def end(lock):
         print(lock.locked, len(lock.waiting))
         lock.run(print, "free")
@@ -318,7 +341,8 @@ def case_a_lock():
     every_way(taken, lambda lock: end(lock) or print(lock.name) or lock.release() or end(lock))
 
 
-def case_a_lock_that_is_waited_for():
+@section
+def a_lock_that_is_waited_for():
     def make():
         lock = DeferredLock()
         lock.acquire()
@@ -332,7 +356,8 @@ def case_a_lock_that_is_waited_for():
     every_way(make, end)
 
 
-def case_a_semaphore():
+@section
+def a_semaphore():
     def make():
         semaphore = DeferredSemaphore(3)
         semaphore.acquire()
@@ -341,7 +366,8 @@ def case_a_semaphore():
     every_way(make, lambda s: print(s.tokens, s.limit, s.waiting) or s.release() or print(s.tokens))
 
 
-def case_a_queue():
+@section
+def a_queue():
     def make():
         queue = DeferredQueue(5, 6)
         queue.put("a")
@@ -355,7 +381,8 @@ def case_a_queue():
     every_way(make, end)
 
 
-def case_a_shallow_copy_shares_what_is_in_it():
+@section
+def a_shallow_copy_shares_what_is_in_it():
     queue = DeferredQueue()
     copy.copy(queue).put(1)
     print(queue.pending)
@@ -363,10 +390,10 @@ def case_a_shallow_copy_shares_what_is_in_it():
     print(copy.copy(lock).waiting is lock.waiting)
 
 
-def case_functions_and_classes():
+@section
+def functions_and_classes():
     for thing in (Deferred, DeferredList, DeferredLock, DeferredQueue, succeed, fail, inlineCallbacks):
         print(all(way(thing) is thing for way in WAYS))
 
 
-if __name__ == "__main__":
-    run(globals())
+tell()

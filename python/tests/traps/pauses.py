@@ -4,7 +4,7 @@
 
 import itertools
 
-from cases import run
+from telling import section, tell
 from twisted.internet.defer import Deferred, succeed
 
 
@@ -13,7 +13,8 @@ def say(result, name):
     return result
 
 
-def case_every_order_of_six():
+@section
+def every_order_of_six():
     steps = {
         "pause": lambda d: d.pause(),
         "unpause": lambda d: d.unpause(),
@@ -28,7 +29,8 @@ def case_every_order_of_six():
         print()
 
 
-def case_unpaused_while_it_waits():
+@section
+def unpaused_while_it_waits():
     inner = Deferred()
     outer = succeed(1).addCallback(lambda _: inner).addCallback(say, "outer")
     outer.unpause()
@@ -39,7 +41,8 @@ def case_unpaused_while_it_waits():
     outer.addCallback(say, "late")
 
 
-def case_an_inner_that_is_below_zero():
+@section
+def an_inner_that_is_below_zero():
     inner = succeed(1)
     inner.unpause()
     outer = succeed(1).addCallback(lambda _: inner).addCallback(say, "outer")
@@ -49,7 +52,8 @@ def case_an_inner_that_is_below_zero():
     print(outer.paused)
 
 
-def case_an_outer_that_is_below_zero():
+@section
+def an_outer_that_is_below_zero():
     inner = Deferred()
     outer = Deferred().addCallback(lambda _: inner).addCallback(say, "outer")
     outer.unpause()
@@ -61,7 +65,8 @@ def case_an_outer_that_is_below_zero():
     inner.callback(2)
 
 
-def case_paused_from_within():
+@section
+def paused_from_within():
     d = Deferred()
     d.addCallback(lambda r: d.pause() or say(r, "first"))
     d.addCallback(say, "second")
@@ -71,7 +76,8 @@ def case_paused_from_within():
     d.unpause()
 
 
-def case_written_by_hand():
+@section
+def written_by_hand():
     d = Deferred().addCallback(say, "callback")
     d.paused = -2
     d.callback(1)
@@ -81,5 +87,4 @@ def case_written_by_hand():
     d.unpause()
 
 
-if __name__ == "__main__":
-    run(globals())
+tell()

@@ -6,7 +6,7 @@ import gc
 import weakref
 from typing import Generic, TypeVar
 
-from cases import run
+from telling import section, tell
 from twisted.internet import defer
 from twisted.internet.defer import (
     CancelledError,
@@ -45,7 +45,8 @@ def raising():
     raise ValueError("no")
 
 
-def case_acquire_and_release():
+@section
+def acquire_and_release():
     for make in BOTH:
         lock = make()
         look(lock)
@@ -59,7 +60,8 @@ def case_acquire_and_release():
         look(lock)
 
 
-def case_released_too_often():
+@section
+def released_too_often():
     for make in BOTH:
         lock = make()
         try:
@@ -69,7 +71,8 @@ def case_released_too_often():
         look(lock)
 
 
-def case_tokens():
+@section
+def tokens():
     semaphore = DeferredSemaphore(3)
     for n in "12345":
         show(semaphore.acquire(), n)
@@ -79,7 +82,8 @@ def case_tokens():
         look(semaphore)
 
 
-def case_bad_tokens():
+@section
+def bad_tokens():
     for tokens in (0, -1, "x", None):
         try:
             DeferredSemaphore(tokens)
@@ -87,19 +91,22 @@ def case_bad_tokens():
             print(type(error).__name__, error)
 
 
-def case_tokens_without_end():
+@section
+def tokens_without_end():
     semaphore = DeferredSemaphore(float("inf"))
     show(semaphore.acquire(), "first")
     look(semaphore)
 
 
-def case_negative_tokens():
+@section
+def negative_tokens():
     semaphore = DeferredSemaphore(1)
     semaphore.tokens = -1
     semaphore.acquire()
 
 
-def case_arguments():
+@section
+def arguments():
     for call in (
         lambda: DeferredSemaphore(),
         lambda: DeferredLock().acquire(1),
@@ -113,7 +120,8 @@ def case_arguments():
             print("TypeError")
 
 
-def case_written_attributes():
+@section
+def written_attributes():
     semaphore = DeferredSemaphore(1)
     semaphore.limit = 5
     semaphore.tokens = 2
@@ -132,7 +140,8 @@ def case_written_attributes():
     print(lock.anything)
 
 
-def case_cancelled_while_waiting():
+@section
+def cancelled_while_waiting():
     for make in BOTH:
         lock = make()
         lock.acquire()
@@ -145,7 +154,8 @@ def case_cancelled_while_waiting():
         look(lock)
 
 
-def case_cancelled_when_it_has_the_lock():
+@section
+def cancelled_when_it_has_the_lock():
     lock = DeferredLock()
     d = lock.acquire()
     d.cancel()
@@ -153,14 +163,16 @@ def case_cancelled_when_it_has_the_lock():
     show(d, "d")
 
 
-def case_run_returns_a_value():
+@section
+def run_returns_a_value():
     for make in BOTH:
         lock = make()
         show(lock.run(lambda a, b=0: print(lock.waiting, getattr(lock, "locked", "")) or a + b, 1, b=2), "run")
         look(lock)
 
 
-def case_run_by_keyword():
+@section
+def run_by_keyword():
     lock = DeferredLock()
     show(lock.run(f=lambda **k: sorted(k), a=1), "run")
     lock.acquire()
@@ -169,7 +181,8 @@ def case_run_by_keyword():
     look(lock)
 
 
-def case_run_raises():
+@section
+def run_raises():
     for make in BOTH:
         lock = make()
         show(lock.run(raising), "run")
@@ -180,13 +193,15 @@ def case_run_raises():
         look(lock)
 
 
-def case_run_returns_a_failure():
+@section
+def run_returns_a_failure():
     lock = DeferredLock()
     show(lock.run(lambda: Failure(KeyError("k"))), "run")
     look(lock)
 
 
-def case_run_returns_fired_deferreds():
+@section
+def run_returns_fired_deferreds():
     lock = DeferredLock()
     for make in (lambda: succeed(1), lambda: fail(ValueError("x"))):
         inner = make()
@@ -201,7 +216,8 @@ def case_run_returns_fired_deferreds():
         look(lock)
 
 
-def case_run_returns_pending_deferreds():
+@section
+def run_returns_pending_deferreds():
     for make in BOTH:
         lock = make()
         inner = [Deferred() for _ in range(3)]
@@ -214,7 +230,8 @@ def case_run_returns_pending_deferreds():
             look(lock)
 
 
-def case_run_waits_on_what_the_function_returned():
+@section
+def run_waits_on_what_the_function_returned():
     lock = DeferredLock()
     inner = Deferred()
     d = lock.run(lambda: inner)
@@ -225,7 +242,8 @@ def case_run_waits_on_what_the_function_returned():
     look(lock)
 
 
-def case_run_of_a_coroutine():
+@section
+def run_of_a_coroutine():
     lock = DeferredLock()
     gates = [Deferred(), Deferred()]
 
@@ -242,7 +260,8 @@ def case_run_of_a_coroutine():
     look(lock)
 
 
-def case_run_cancelled_before_its_turn():
+@section
+def run_cancelled_before_its_turn():
     lock = DeferredLock()
     lock.acquire()
     d = show(lock.run(print, "never"), "run")
@@ -252,7 +271,8 @@ def case_run_cancelled_before_its_turn():
     look(lock)
 
 
-def case_order_of_those_who_follow():
+@section
+def order_of_those_who_follow():
     lock = DeferredLock()
     lock.acquire()
     for n in range(4):
@@ -262,7 +282,8 @@ def case_order_of_those_who_follow():
     look(lock)
 
 
-def case_order_with_a_pending_first():
+@section
+def order_with_a_pending_first():
     lock = DeferredLock()
     gate = Deferred()
     show(lock.run(lambda: gate), "first")
@@ -273,7 +294,8 @@ def case_order_with_a_pending_first():
     show(gate, "gate")
 
 
-def case_run_within_run():
+@section
+def run_within_run():
     lock = DeferredLock()
 
     def outer():
@@ -285,7 +307,8 @@ def case_run_within_run():
     look(lock)
 
 
-def case_released_by_the_function():
+@section
+def released_by_the_function():
     for make in BOTH:
         lock = make()
         show(lock.run(lambda: lock.release()), "run")
@@ -296,7 +319,8 @@ def case_released_by_the_function():
         look(lock)
 
 
-def case_a_waiter_that_is_paused():
+@section
+def a_waiter_that_is_paused():
     lock = DeferredLock()
     lock.acquire()
     paused = show(lock.run(lambda: "paused"), "paused")
@@ -309,7 +333,8 @@ def case_a_waiter_that_is_paused():
     print(after.called)
 
 
-def case_a_turn_that_meets_a_paused_waiter():
+@section
+def a_turn_that_meets_a_paused_waiter():
     lock = DeferredLock()
     gate = Deferred()
     d = show(lock.run(lambda: gate), "first")
@@ -322,7 +347,8 @@ def case_a_turn_that_meets_a_paused_waiter():
     look(lock)
 
 
-def case_foreign_waiters():
+@section
+def foreign_waiters():
     class Waiter:
         def callback(self, result):
             print("foreign", type(result).__name__)
@@ -339,7 +365,8 @@ def case_foreign_waiters():
         look(lock)
 
 
-def case_fired_from_outside():
+@section
+def fired_from_outside():
     lock = DeferredLock()
     lock.acquire()
     d = lock.acquire()
@@ -351,7 +378,8 @@ def case_fired_from_outside():
     look(lock)
 
 
-def case_async_with():
+@section
+def async_with():
     for make in BOTH:
         lock = make()
         gate = Deferred()
@@ -369,7 +397,8 @@ def case_async_with():
         look(lock)
 
 
-def case_async_with_raises():
+@section
+def async_with_raises():
     lock = DeferredLock()
 
     async def work():
@@ -382,7 +411,8 @@ def case_async_with_raises():
     show(exit, "exit")
 
 
-def case_overridden_methods():
+@section
+def overridden_methods():
     for base, arguments in ((DeferredLock, ()), (DeferredSemaphore, (1,))):
 
         class Mine(base):
@@ -418,7 +448,8 @@ def case_overridden_methods():
         look(lock)
 
 
-def case_replaced_methods():
+@section
+def replaced_methods():
     lock = DeferredLock()
     gate = Deferred()
     show(lock.run(lambda: gate), "before")
@@ -435,7 +466,8 @@ def case_replaced_methods():
     look(lock)
 
 
-def case_a_subclass_without_init():
+@section
+def a_subclass_without_init():
     class Mine(DeferredLock):
         def __init__(self):
             pass
@@ -444,7 +476,8 @@ def case_a_subclass_without_init():
     Mine().waiting
 
 
-def case_a_subclass_with_more():
+@section
+def a_subclass_with_more():
     class Mine(DeferredSemaphore):
         def __init__(self, name, tokens):
             self.name = name
@@ -455,13 +488,15 @@ def case_a_subclass_with_more():
     show(semaphore.run(lambda: 1), "run")
 
 
-def case_classes():
+@section
+def classes():
     print(isinstance(DeferredLock(), defer._ConcurrencyPrimitive), issubclass(DeferredSemaphore, defer._ConcurrencyPrimitive))
     for kind in (DeferredLock, DeferredSemaphore, DeferredQueue):
         print(kind.__name__, kind.__module__, kind.__qualname__, kind.__doc__ is not None)
 
 
-def case_a_deferred_of_another_class():
+@section
+def a_deferred_of_another_class():
     class Mine(Deferred):
         def addBoth(self, *args, **kwargs):
             print("addBoth")
@@ -475,7 +510,8 @@ def case_a_deferred_of_another_class():
         look(lock)
 
 
-def case_freed_at_once():
+@section
+def freed_at_once():
     lock = DeferredLock()
     gate = Deferred()
 
@@ -497,7 +533,8 @@ def case_freed_at_once():
     print(ref() is None)
 
 
-def case_freed_as_a_cycle():
+@section
+def freed_as_a_cycle():
     for make in (*BOTH, DeferredQueue):
         one = make()
         one.itself = one
@@ -509,7 +546,8 @@ def case_freed_as_a_cycle():
         print(ref() is None)
 
 
-def case_debugging():
+@section
+def debugging():
     defer.setDebugging(True)
     try:
         lock = DeferredLock()
@@ -523,7 +561,8 @@ def case_debugging():
         defer.setDebugging(False)
 
 
-def case_with_generators():
+@section
+def with_generators():
     lock = DeferredLock()
     gates = [Deferred() for _ in range(3)]
 
@@ -545,7 +584,8 @@ def case_with_generators():
     look(lock)
 
 
-def case_queue():
+@section
+def queue():
     queue = DeferredQueue()
     look(queue)
     queue.put("a")
@@ -560,7 +600,8 @@ def case_queue():
     look(queue)
 
 
-def case_queue_that_is_full():
+@section
+def queue_that_is_full():
     queue = DeferredQueue(size=2, backlog=1)
     queue.put(1)
     queue.put(2)
@@ -578,7 +619,8 @@ def case_queue_that_is_full():
     look(queue)
 
 
-def case_queue_of_nothing():
+@section
+def queue_of_nothing():
     queue = DeferredQueue(0, 0)
     for call in (lambda: queue.put(1), queue.get):
         try:
@@ -593,7 +635,8 @@ def case_queue_of_nothing():
     queue.get()
 
 
-def case_queue_cancelled():
+@section
+def queue_cancelled():
     queue = DeferredQueue()
     first, second = show(queue.get(), "1"), show(queue.get(), "2")
     first.cancel()
@@ -604,7 +647,8 @@ def case_queue_cancelled():
     look(queue)
 
 
-def case_queue_of_failures_and_deferreds():
+@section
+def queue_of_failures_and_deferreds():
     queue = DeferredQueue()
     show(queue.get(), "waiter")
     queue.put(Failure(ValueError("v")))
@@ -616,7 +660,8 @@ def case_queue_of_failures_and_deferreds():
     print(d.result is inner)
 
 
-def case_queue_within_a_callback():
+@section
+def queue_within_a_callback():
     queue = DeferredQueue()
 
     def again(value):
@@ -630,7 +675,8 @@ def case_queue_within_a_callback():
     look(queue)
 
 
-def case_queue_with_another_list():
+@section
+def queue_with_another_list():
     class Stack(list):
         def pop(self, index=0):
             return super().pop()
@@ -643,7 +689,8 @@ def case_queue_with_another_list():
     look(queue)
 
 
-def case_queue_in_subclasses():
+@section
+def queue_in_subclasses():
     T = TypeVar("T")
 
     class Reverse(DeferredQueue[T], Generic[T]):
@@ -667,7 +714,8 @@ def case_queue_in_subclasses():
     print(DeferredQueue[int](3).size)
 
 
-def case_queue_without_init():
+@section
+def queue_without_init():
     class Mine(DeferredQueue):
         def __init__(self):
             pass
@@ -679,7 +727,8 @@ def case_queue_without_init():
             print(error)
 
 
-def case_cancelled_error_is_trapped():
+@section
+def cancelled_error_is_trapped():
     lock = DeferredLock()
     lock.acquire()
     d = lock.acquire()
@@ -687,5 +736,4 @@ def case_cancelled_error_is_trapped():
     d.cancel()
 
 
-if __name__ == "__main__":
-    run(globals())
+tell()
