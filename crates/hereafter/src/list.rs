@@ -232,12 +232,12 @@ impl<T: 'static> DeferredList<T> {
         gathering.results.borrow_mut().resize_with(count, || None);
         if let Repr::Pending(out) = &list.repr {
             let members = gathering.clone();
-            out.cell().set_canceller(if rule.cancel_losers {
-                // A race does not wait for losers that take their time.
-                Canceller::Call(Box::new(move || members.cancel(None)))
-            } else {
-                Canceller::Members(Rc::new(move || members.cancel(None)))
-            });
+            out.cell().set_canceller(Canceller::Members(Rc::new(move || {
+                members.cancel(None);
+                if members.rule.cancel_losers {
+                    members.give_up();
+                }
+            })));
         }
         for (index, member) in self.members.into_iter().enumerate() {
             Gathering::watch(&gathering, index, member);
@@ -355,6 +355,14 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
         let others = self.results.take();
         trigger.fire((self.conclude)(ending, self.made));
         others.into_iter().flatten().for_each(|result| self.discard(result));
+    }
+
+    /// A race that is cancelled does not wait for those that take their time.
+    fn give_up(&self) {
+        if let Some(trigger) = self.trigger.take() {
+            self.pending.take();
+            trigger.fire(Err(Failure::made_at(CancelledError, self.made)));
+        }
     }
 
     /// Cancels the members, save one.
