@@ -1,8 +1,8 @@
 //! The native benchmark: Deferreds beside the promises and futures that others offer, in one run.
 //!
 //! Every *shape* (say, "create, three callbacks, fire, take the result") is done by every *system*
-//! that can do it, with the same closures and values. All Rust systems run in this process; node
-//! and KJ run as children that stay alive and take turns with the rest, batch by batch.
+//! that can do it, with the same closures and values. All Rust systems run in this process; node,
+//! KJ and Twisted run as children that stay alive and take turns with the rest, batch by batch.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -50,6 +50,9 @@ struct Arguments {
     /// Measure only the systems whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    /// A Python that has Twisted, whose adbapi is measured beside ours.
+    #[arg(long, value_name = "PYTHON")]
+    twisted: Option<PathBuf>,
     /// Name the cases and measure nothing: shape, system, items per run, whether it has a baseline.
     #[arg(long)]
     list: bool,
@@ -79,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if arguments.iterations.is_none() {
         let is_wanted =
             |name: &str| arguments.system.as_ref().is_none_or(|text| name.contains(text));
-        cases.extend(peers::children(&is_wanted, &mut notes)?);
+        cases.extend(peers::children(&is_wanted, arguments.twisted.as_deref(), &mut notes)?);
     }
     select(&mut cases, arguments);
     ensure!(!cases.is_empty(), "no case is selected; `--list` names them all");

@@ -20,9 +20,21 @@ pub(crate) use environment::Environment;
 pub(crate) use interpreters::Python;
 pub(crate) use tests::{Selection, run as test};
 
-use crate::step;
+use std::process::Command;
+
+use crate::step::{self, Steps};
 
 /// Whether this checkout has the wheel at all; without it nothing here has anything to do.
 pub(crate) fn is_there() -> bool {
     step::root().join("python/pyproject.toml").is_file()
+}
+
+/// Tells a benchmark of a Python that has Twisted, to measure that too.
+pub(crate) fn add_twisted(benchmark: &mut Command, steps: &mut Steps) {
+    let environment = Python::find().and_then(|python| Environment::for_tests(steps, &python, &[]));
+    match environment {
+        Ok(environment) => drop(benchmark.arg("--twisted").arg(environment.program("python"))),
+        // A peer that cannot be had is no reason to measure nothing.
+        Err(error) => println!("Twisted cannot be had: {error:#}"),
+    }
 }

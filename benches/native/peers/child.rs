@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,13 +19,24 @@ use crate::shapes;
 
 const NODE: System = System::new("node Promise", Kind::Erased);
 const KJ: System = System::new("KJ promise", Kind::Erased);
+const TWISTED: System = System::new("Twisted's adbapi", Kind::Erased);
 
-/// The cases of node and of KJ, as far as they are wanted and installed.
+/// The cases of node, of KJ and of Twisted, as far as they are wanted and installed; `twisted` is a Python that has it.
 pub(super) fn cases(
     is_wanted: &dyn Fn(&str) -> bool,
+    twisted: Option<&Path>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
+    if is_wanted(TWISTED.name) {
+        if let Some(python) = twisted {
+            let mut command = Command::new(python);
+            command.args(["-c", include_str!("adbapi.py")]);
+            cases.extend(cases_of(TWISTED, command, None)?);
+        } else {
+            notes.push("Twisted's adbapi is left out: no --twisted PYTHON was given".to_owned());
+        }
+    }
     if is_wanted(NODE.name) {
         if is_there("node") {
             let mut node = Command::new("node");

@@ -7,7 +7,7 @@
 //! | [`composed`] | a channel and statically composed combinators, polled by hand |
 //! | [`boxed`] | a channel and combinators boxed one by one, polled by hand |
 //! | [`tasks`] | tasks on `futures`' `LocalPool` and on tokio's `LocalSet` |
-//! | [`child`] | node's Promise and KJ's, in child processes |
+//! | [`child`] | node's Promise, KJ's, and Twisted's adbapi, in child processes |
 
 mod boxed;
 mod channel;
@@ -15,6 +15,8 @@ mod child;
 mod composed;
 mod floor;
 mod tasks;
+
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -35,7 +37,8 @@ pub(crate) fn in_process() -> Vec<Case> {
 /// not installed.
 pub(crate) fn children(
     is_wanted: &dyn Fn(&str) -> bool,
+    twisted: Option<&Path>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Case>> {
-    child::cases(is_wanted, notes)
+    child::cases(is_wanted, twisted, notes)
 }

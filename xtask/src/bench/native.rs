@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::bench::callgrind;
-use crate::step::{self, cargo};
+use crate::python;
+use crate::step::{self, Steps, cargo};
 
 /// How to run the benchmark.
 #[derive(clap::Args)]
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut command = std::process::Command::new(&program);
     command.args(&selection);
+    python::add_twisted(&mut command, &mut Steps::new("cargo xtask bench native"));
     if arguments.quick {
         command.arg("--quick");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::python::{Environment, Python};
+use crate::python;
 use crate::step::{self, Steps, cargo};
 
 /// How to run the benchmark.
@@ -23,13 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let program =
         step::target().join("release").join(format!("network{}", std::env::consts::EXE_SUFFIX));
     let mut command = std::process::Command::new(&program);
-    // A peer that cannot be had is no reason to measure nothing.
-    let mut steps = Steps::new("cargo xtask bench network");
-    let python = Python::find();
-    match python.and_then(|python| Environment::for_tests(&mut steps, &python, &[])) {
-        Ok(environment) => drop(command.arg("--twisted").arg(environment.program("python"))),
-        Err(error) => println!("Twisted cannot be had: {error:#}"),
-    }
+    python::add_twisted(&mut command, &mut Steps::new("cargo xtask bench network"));
     if arguments.quick {
         command.arg("--quick");
     }
