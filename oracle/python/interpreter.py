@@ -331,6 +331,9 @@ class Run:
     def run(self, number, thing, link):
         if thing in self.things:
             self.put(number, self.things[thing].run(self.link(link)))
+            if self.things[thing].waiting:
+                # Hereafter lets the next one in when the one before is through, and not from inside it.
+                self.excuse("let in by turns", "native")
 
     def enqueue(self, thing, value):
         if thing in self.things:

@@ -332,6 +332,9 @@ impl World {
                 Err(semaphore) => semaphore.run(function),
             }
         };
+        if !d.has_result() {
+            self.tell("lenient", [json!("a lock may be waited for by who holds it")]);
+        }
         self.put(id, d, Firing::Nobody);
     }
 
