@@ -8,7 +8,8 @@ use hereafter_reactor::{Phase, Reactor, RunOptions, SystemEvent};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::raise;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +23,22 @@ fn in_child(test: &str, body: impl FnOnce()) -> Option<ExitStatus> {
     }
     let program = std::env::current_exe().unwrap();
     let args = [test, "--exact", "--nocapture"];
-    Some(Command::new(program).args(args).env(CHILD, "1").status().unwrap())
+    Some(undisturbed(program).args(args).env(CHILD, "1").status().unwrap())
+}
+
+/// The command to run a program to which signals do what they do by default.
+///
+/// A shell has what it runs in the background ignore SIGINT, and that is handed on from child to child.
+fn undisturbed(program: PathBuf) -> Command {
+    let restore = "--default-signal=INT";
+    // Not every system's `env` knows how to.
+    if Command::new("env").args([restore, "true"]).stderr(Stdio::null()).status().unwrap().success()
+    {
+        let mut command = Command::new("env");
+        command.arg(restore).arg(program);
+        return command;
+    }
+    Command::new(program)
 }
 
 #[test]
