@@ -9,7 +9,7 @@
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `timeout.rs`: `addTimeout`;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
-//! * `raw.rs`: all unsafe code, with the argument for it.
+//! * `raw/`: all unsafe code, with the argument for it.
 
 mod attributes;
 mod callbacks;

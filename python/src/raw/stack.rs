@@ -1,0 +1,81 @@
+//! How much of the machine's stack is left, and what is on the interpreter's.
+
+use super::owned;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::cell::Cell;
+
+/// How much of the machine's stack must be left for Python code to be run: how deep it goes cannot be told.
+const STACK_RESERVE: usize = 128 * 1024;
+
+std::thread_local! {
+    /// Where this thread's stack ends, and from where on nothing is to be called; not known at first.
+    static STACK: Cell<(usize, usize)> = const { Cell::new((0, usize::MAX)) };
+}
+
+/// Refuses to go deeper when the machine's stack is nearly used up, which no recursion limit knows of.
+#[inline]
+pub(crate) fn room_on_the_stack() -> PyResult<()> {
+    let mark = 0_u8;
+    let here = (&raw const mark).addr();
+    if here > STACK.get().1 { Ok(()) } else { look_at_the_stack(here) }
+}
+
+#[cold]
+fn look_at_the_stack(here: usize) -> PyResult<()> {
+    if STACK.get().1 == usize::MAX {
+        let left = stacker::remaining_stack().unwrap_or(here);
+        let end = here.saturating_sub(left);
+        // A thread may have been given less than the whole reserve.
+        STACK.set((end, end.saturating_add(STACK_RESERVE.min(left / 4))));
+    }
+    let (end, floor) = STACK.get();
+    // What is beyond the end is another stack, of which nothing is known.
+    if here > floor || here < end {
+        return Ok(());
+    }
+    Err(pyo3::exceptions::PyRecursionError::new_err(
+        "Deferreds are nested too deeply for the stack of this thread",
+    ))
+}
+
+/// A place in code that was being run.
+pub(crate) struct Place {
+    pub(crate) code: Py<PyAny>,
+    instruction: std::ffi::c_int,
+}
+
+impl Place {
+    /// The line in the source; 0 if the code does not say.
+    pub(crate) fn line(&self, py: Python<'_>) -> i32 {
+        // SAFETY: `stack` found the code in a frame, so that is what it is.
+        unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) }
+            .max(0)
+    }
+}
+
+/// The frames of Python code that are being run by this thread, innermost first.
+///
+/// The line of each is worked out when it is asked for: that takes several times as long as all this.
+pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
+    let mut places = Vec::new();
+    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
+    let mut next = unsafe {
+        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
+    };
+    while let Some(frame) = next {
+        // SAFETY: rule 3; it is a frame, and a frame has code.
+        let code = owned(py, unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
+        // A function for it came with 3.11 only.
+        let instruction = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
+        places.push(Place { code: code.unbind(), instruction });
+        // SAFETY: rule 3.
+        next = unsafe {
+            Bound::from_owned_ptr_or_opt(
+                py,
+                ffi::PyFrame_GetBack(frame.as_ptr().cast()).cast::<ffi::PyObject>(),
+            )
+        };
+    }
+    Ok(places)
+}
