@@ -1,7 +1,8 @@
 //! Twisted's Deferreds, run by Hereafter's engine: the native half of the Python package `hereafter`.
 //!
 //! * `world.rs`: the engine's world of Python objects: a deferred's state, its links, how one is run;
-//! * `deferred.rs`: `Deferred` as Python sees it; `inline.rs`: what drives generators and coroutines;
+//! * `deferred.rs`: `Deferred` as Python sees it; `short.rs`: the methods that are called most; `awaiter.rs`: `await`;
+//! * `inline.rs`: what drives generators and coroutines;
 //! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
@@ -12,6 +13,7 @@
 //! * `raw/`: all unsafe code, with the argument for it.
 
 mod attributes;
+mod awaiter;
 mod callbacks;
 mod deferred;
 mod failure;
@@ -22,6 +24,7 @@ mod methods;
 mod queue;
 mod raw;
 mod ready;
+mod short;
 mod timeout;
 mod trail;
 mod twisted;
@@ -44,7 +47,7 @@ fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     add_class::<deferred::Deferred>(module)?;
-    deferred::shorten(py)?;
+    short::shorten(py)?;
     deferred::remember_methods(py)?;
     add_class::<list::DeferredList>(module)?;
     deferred::classes(py)?.append(py.get_type::<list::DeferredList>())?;
