@@ -43,7 +43,7 @@ impl<'q, T> ToSql<'q> for T where
 /// # let seen = Deferred::from_coroutine(async move {
 /// assert_eq!(sum.await?[0].get::<i64>("sum")?, 6);
 /// assert_eq!(name.await?[0].get::<String>("name")?, "ADA");
-/// # stopping.stop()?; Ok(()) });
+/// # stopping.remote().stop(); Ok(()) });
 /// # reactor.run()?;
 /// # seen.take_result().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -56,7 +56,7 @@ const KNOWN_STATEMENTS: usize = 500;
 ///     })
 ///     .add_callback(|pool| pool.run_query("SELECT id, name FROM users", params![]))
 ///     .add_callback(|rows| Ok(rows[0].read::<(i64, String)>()?))
-///     .add_both(move |result| { stopping.stop()?; result });
+///     .add_both(move |result| { stopping.remote().stop(); result });
 /// reactor.run()?;
 /// assert_eq!(names.take_result().unwrap()?, (1, "Ada".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -134,7 +134,7 @@ fn stop_after(begin: impl FnOnce(&ConnectionPool) -> Deferred<()> + 'static) -> 
     ConnectionPool::connect(address)
         .map(move |pool| {
             let d = begin(&pool);
-            stopping.stop().unwrap();
+            stopping.remote().stop();
             d.add_both(move |result| seen.set(Some(result))).detach();
         })
         .detach();
