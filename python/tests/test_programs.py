@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 from sides import LIMIT, OURS, STOCK, environment, printed
-from sides import run as started
+from sides import run as python
 
 HERE = Path(__file__).parent / "programs"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -99,7 +99,7 @@ def test_aSuiteUnderTrial(tmp_path: Path) -> None:
 def test_aLibrarysOwnSuite(library: str, tmp_path: Path) -> None:
     run = ("-m", "twisted.trial", f"--temp-directory={tmp_path / 'trial'}", library)
     # A suite may be too old for the Python, and fail on either side.
-    stock, ours = (started(*side, *run, LC_ALL="C").stdout for side in (STOCK, OURS))
+    stock, ours = (python(*side, *run, LC_ALL="C").stdout for side in (STOCK, OURS))
     ended = [re.findall(r"^(?:Ran \d+ tests|PASSED.*|FAILED.*)", text, flags=re.MULTILINE) for text in (stock, ours)]
     assert len(ended[0]) == 2, stock
     assert ended[1] == ended[0]
