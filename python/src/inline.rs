@@ -276,7 +276,9 @@ impl Driver {
         let mut held = Vec::new();
         let (mut driver, mut deferred) = (slf.clone(), target.clone());
         let told = loop {
-            if !Deferred::cancels_plainly(&deferred) || state(&deferred).chain.is_fired() {
+            let chain = &state(&deferred).chain;
+            // What is paused is told when it goes on.
+            if !Deferred::cancels_plainly(&deferred) || chain.is_fired() || chain.paused() != 0 {
                 break Self::cancel_by_link(&driver, &deferred);
             }
             match Self::hold(&driver, &deferred) {

@@ -285,4 +285,20 @@ def fromACallback():
     outcome(outer)
 
 
+@section
+def aPausedGenerator():
+    inner = Deferred(lambda _: print("inner is cancelled"))
+
+    @inlineCallbacks
+    def waiting():
+        yield inner
+
+    paused = waiting()
+    paused.pause()
+    paused.cancel()
+    print("cancelled")
+    paused.unpause()
+    outcome(paused)
+
+
 tell()
