@@ -66,8 +66,8 @@ pub(crate) fn remove<'py>(list: &Bound<'py, PyAny>, item: &Bound<'py, PyAny>) ->
 pub(crate) fn fire<'py>(waiter: &Bound<'py, PyAny>, result: Bound<'py, PyAny>) -> PyResult<()> {
     let name = intern!(waiter.py(), "callback");
     match as_deferred(waiter) {
-        Some(deferred) => Deferred::fire_with(deferred, result, name),
-        None => waiter.call_method1(name, (result,)).map(drop),
+        Some(deferred) if Deferred::is_plain(deferred) => Deferred::start(deferred, result),
+        _ => waiter.call_method1(name, (result,)).map(drop),
     }
 }
 

@@ -17,7 +17,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyGenericAlias, PyList, PyTuple, PyType};
 
 /// A callback which will be put off until later.
 ///
@@ -365,15 +365,17 @@ impl Deferred {
         }
     }
 
-    /// Fires by the method of this name, if it was replaced.
+    /// Fires: by `callback` or `errback`, as Twisted would call it, if a program has put its own there.
     pub(crate) fn fire_with<'py>(
         slf: &Bound<'py, Self>,
         result: Bound<'py, PyAny>,
-        name: &Bound<'py, PyString>,
     ) -> PyResult<()> {
         if Self::is_plain(slf) {
             return Self::start(slf, result);
         }
+        let py = slf.py();
+        let failed = failure::is_failure(&result);
+        let name = if failed { intern!(py, "errback") } else { intern!(py, "callback") };
         slf.call_method1(name, (result,)).map(drop)
     }
 

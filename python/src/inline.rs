@@ -138,12 +138,7 @@ impl Driver {
     /// Goes on until the generator waits or ends; what it ends in is fired the ordinary way.
     fn go_on<'py>(slf: &Bound<'py, Self>, progress: Progress<'py>) -> PyResult<()> {
         let Some((target, result)) = Self::advance(slf, progress)? else { return Ok(()) };
-        let name = if failure::is_failure(&result) {
-            intern!(slf.py(), "errback")
-        } else {
-            intern!(slf.py(), "callback")
-        };
-        Deferred::fire_with(&target, result, name)
+        Deferred::fire_with(&target, result)
     }
 
     /// Goes on until the generator waits or ends; gives back what is to be fired with what.
@@ -226,12 +221,7 @@ impl Driver {
             if Deferred::is_plain(&target) {
                 return fire_next(&target, result);
             }
-            let name = if failure::is_failure(&result) {
-                intern!(py, "errback")
-            } else {
-                intern!(py, "callback")
-            };
-            Deferred::fire_with(&target, result, name)?;
+            Deferred::fire_with(&target, result)?;
             Ok(None)
         });
         match ended {
@@ -340,7 +330,7 @@ impl Driver {
         raw::room_on_the_stack()?;
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
         let error = raw::exception(twisted(py)?.cancelled_inline.bind(py))?;
-        Deferred::fire_with(target, failure::from_value(&error)?, intern!(py, "errback"))
+        Deferred::fire_with(target, failure::from_value(&error)?)
     }
 
     /// The errback that `cancel_by_link` adds.
@@ -384,12 +374,7 @@ impl Driver {
             return Ok(());
         }
         let Some((target, result)) = Self::step_on(slf, result)? else { return Ok(()) };
-        let name = if failure::is_failure(&result) {
-            intern!(slf.py(), "errback")
-        } else {
-            intern!(slf.py(), "callback")
-        };
-        Deferred::fire_with(&target, result, name)
+        Deferred::fire_with(&target, result)
     }
 
     /// The errback that tells a cancelled generator.

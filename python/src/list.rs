@@ -81,12 +81,7 @@ impl DeferredList {
             None => None,
             Some(fired) if Deferred::is_plain(slf.as_super()) => fire_next(slf.as_super(), fired)?,
             Some(fired) => {
-                let name = if failure::is_failure(&fired) {
-                    intern!(py, "errback")
-                } else {
-                    intern!(py, "callback")
-                };
-                slf.call_method1(name, (fired,))?;
+                Deferred::fire_with(slf.as_super(), fired)?;
                 None
             }
         };
@@ -193,14 +188,8 @@ impl DeferredList {
         index: usize,
         succeeded: bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = slf.py();
         if let Some(fired) = Self::note(slf, index, succeeded, &result)? {
-            let name = if failure::is_failure(&fired) {
-                intern!(py, "errback")
-            } else {
-                intern!(py, "callback")
-            };
-            slf.call_method1(name, (fired,))?;
+            Deferred::fire_with(slf.as_super(), fired)?;
         }
         Ok((succeeded || !Self::its(slf).consume_errors.get()).then_some(result))
     }

@@ -196,7 +196,7 @@ impl Primitive {
         let free = Self::take(slf)?;
         let deferred = Deferred::make(py)?;
         if free {
-            Deferred::fire_with(&deferred, slf.as_any().clone(), intern!(py, "callback"))?;
+            Deferred::fire_with(&deferred, slf.as_any().clone())?;
         } else {
             let canceller = slf.getattr(intern!(py, "_cancelAcquire"))?;
             state(&deferred).canceller.set(Some(canceller));

@@ -518,7 +518,7 @@ impl<'py> World for PyWorld<'py> {
         let py = handle.py();
         let fired = twisted(py).and_then(|names| {
             let failure = failure::from_value(&raw::exception(names.cancelled.bind(py))?)?;
-            Deferred::fire_with(handle, failure, intern!(py, "errback"))
+            Deferred::fire_with(handle, failure)
         });
         if let Err(error) = fired {
             error.write_unraisable(py, Some(handle.as_any()));
