@@ -85,6 +85,15 @@ fn run(arguments: &Arguments) -> Result<()> {
         cases.extend(peers::children(&is_wanted, arguments.twisted.as_deref(), &mut notes)?);
     }
     select(&mut cases, arguments);
+    cases.retain(|case| {
+        let missing = database::missing(case.shape);
+        if let Some(missing) = missing {
+            if !notes.iter().any(|note| note == missing) {
+                notes.push(missing.to_owned());
+            }
+        }
+        missing.is_none()
+    });
     ensure!(!cases.is_empty(), "no case is selected; `--list` names them all");
 
     if arguments.list {

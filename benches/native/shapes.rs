@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Shape] = &[
     shape("adbapi_query", "a query for one row of an SQLite database in memory, and its values"),
     shape("adbapi_query100", "a query for a hundred rows, and their values"),
     shape("adbapi_interaction", "a transaction with a query and an update, committed"),
+    shape("adbapi_postgres", "a query for one row of a PostgreSQL server, and its values"),
 ];
 
 /// Links in the shorter chain of a slope.

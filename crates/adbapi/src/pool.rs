@@ -56,7 +56,7 @@ const KNOWN_STATEMENTS: usize = 500;
 ///     })
 ///     .add_callback(|pool| pool.run_query("SELECT id, name FROM users", params![]))
 ///     .add_callback(|rows| Ok(rows[0].read::<(i64, String)>()?))
-///     .add_both(move |result| { stopping.remote().stop(); result });
+///     .add_both(move |result| { stopping.stop().unwrap(); result });
 /// reactor.run()?;
 /// assert_eq!(names.take_result().unwrap()?, (1, "Ada".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -539,8 +539,14 @@ impl Inner {
         Ok(Statement { sql: sql.into_sql_str(), arguments })
     }
 
-    /// A connection, when one is free.
-    pub(crate) async fn lease(self: &Rc<Self>) -> Result<Lease, Error> {
+    /// A connection, when one is free and the reactor runs. SQLite's thread may have answered before
+    /// that, and a callback is to find a reactor that it can stop.
+    pub(crate) async fn lease(self: &Rc<Self>) -> Result<Lease, Failure> {
+        Reactor::current().ok_or(Error::NoReactor)?.when_running().await?;
+        Ok(self.free_connection().await?)
+    }
+
+    async fn free_connection(self: &Rc<Self>) -> Result<Lease, Error> {
         let kept = self.idle.borrow_mut().pop();
         if let Some(raw) = kept {
             return Ok(Lease::new(self.clone(), raw));

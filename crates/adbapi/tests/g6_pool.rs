@@ -8,7 +8,7 @@ use core::time::Duration;
 use hereafter::errors::CancelledError;
 use hereafter::{Deferred, Failure};
 use hereafter_adbapi::{ConnectionPool, Error, params};
-use hereafter_reactor::{Reactor, RunOptions};
+use hereafter_reactor::{Reactor, ReactorNotRunning, RunOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::rc::Rc;
 
@@ -122,6 +122,23 @@ fn g6_starting_opens_the_connections_that_were_asked_for() {
 fn g6_a_pool_needs_a_reactor() {
     let error = ConnectionPool::builder("sqlite::memory:").build().unwrap_err();
     assert!(matches!(error, Error::NoReactor));
+}
+
+#[test]
+fn g6_what_comes_of_a_query_finds_a_reactor_that_runs() {
+    let reactor = Reactor::new().unwrap();
+    let pool = ConnectionPool::builder("sqlite::memory:").build().unwrap();
+    let stopping = reactor.clone();
+    let one = pool.run_query("SELECT 1", params![]).add_both(move |rows| {
+        stopping.stop()?;
+        rows
+    });
+    assert_eq!(pool.stats().open, 0, "nothing is done before the reactor runs");
+    reactor.run_with(RunOptions::default().signals(false)).unwrap();
+    assert_eq!(one.take_result().unwrap().unwrap().len(), 1);
+
+    let late = pool.run_query("SELECT 1", params![]).take_result().unwrap();
+    assert!(late.unwrap_err().is::<ReactorNotRunning>());
 }
 
 /// Runs the reactor, stopping it at once when `begin` has returned.

@@ -16,7 +16,7 @@ use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall, Timers};
 use hereafter::mailbox::Mailbox;
-use hereafter::{Outcome, report};
+use hereafter::{Deferred, Outcome, report};
 use std::error::Error;
 use std::io;
 use std::rc::{Rc, Weak};
@@ -559,6 +559,38 @@ impl Reactor {
             None
         } else {
             Some(self.add_system_event_trigger(Phase::After, SystemEvent::Startup, call))
+        }
+    }
+
+    /// Fires when the reactor runs; at once if it does, or is on its way to its end. What needs the
+    /// loop, and what should find a reactor that it can [`stop`](Reactor::stop), waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReactorNotRunning`] when it has run already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_reactor::Reactor;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let stopping = reactor.clone();
+    /// reactor.when_running().add_callback(move |()| Ok(stopping.stop()?)).detach();
+    /// reactor.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn when_running(&self) -> Deferred<()> {
+        match self.0.stage.get() {
+            Stage::Fresh => {
+                let (trigger, started) = Deferred::new();
+                let call = move || trigger.callback(());
+                self.add_system_event_trigger(Phase::After, SystemEvent::Startup, call);
+                started
+            }
+            Stage::Started | Stage::Stopping => Deferred::succeed(()),
+            Stage::Over => Deferred::fail(ReactorNotRunning),
         }
     }
 

@@ -137,7 +137,7 @@ impl Drop for Server {
 const SYSTEM_USER: &str = "postgres";
 
 /// Where PostgreSQL's programs are: in PATH, or where Debian keeps those of each version.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();

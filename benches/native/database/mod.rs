@@ -1,11 +1,14 @@
-//! Queries on an SQLite database in memory: ours by adbapi, beside sqlx on a bare runtime.
+//! Queries on an SQLite database in memory, and on a PostgreSQL server: ours by adbapi, beside sqlx
+//! on a bare runtime.
 //!
 //! Both stand on the same driver and pool, so that what is measured is what Deferreds and a reactor
 //! add to a query. A reactor runs once, so each batch has one of its own, with a pool of its own;
 //! making them is not timed, on either side.
 //!
 //! sqlx's pool tests a connection before it gives it out, unless it is told not to. Ours tells it
-//! so for SQLite. It is measured both ways.
+//! so for SQLite. It is measured both ways. On PostgreSQL both test.
+
+mod postgres;
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -27,7 +30,7 @@ const SQLX_UNTESTED: System = System::new("sqlx without its test of connections"
 const ADDRESS: &str = "sqlite::memory:";
 const TABLE: &str = "CREATE TABLE numbers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
 const FILL: &str = "INSERT INTO numbers WITH RECURSIVE counted (n) AS \
-     (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT 1000) SELECT n, 'number ' || n FROM counted";
+     (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 1000) SELECT n, 'number ' || n FROM counted";
 const ONE: &str = "SELECT id, name FROM numbers WHERE id = ?";
 const HUNDRED: &str = "SELECT id, name FROM numbers WHERE id > ? LIMIT 100";
 const UPDATE: &str = "UPDATE numbers SET name = name WHERE id = ?";
@@ -35,7 +38,7 @@ const KEY: i64 = 500;
 
 pub(crate) fn ours() -> Vec<Case> {
     let query = |sql| {
-        ours_timed(move |pool, n| async move {
+        ours_timed(in_memory, TABLE, move |pool, n| async move {
             for _ in 0..n {
                 let rows = pool.run_query(sql, params![KEY]).await?;
                 for row in &rows {
@@ -45,7 +48,7 @@ pub(crate) fn ours() -> Vec<Case> {
             Ok(())
         })
     };
-    let interaction = ours_timed(|pool, n| async move {
+    let interaction = ours_timed(in_memory, TABLE, |pool, n| async move {
         for _ in 0..n {
             pool.run_interaction(|transaction| async move {
                 black_box(transaction.run_query(ONE, params![KEY]).await?);
@@ -55,12 +58,20 @@ pub(crate) fn ours() -> Vec<Case> {
         }
         Ok(())
     });
-    cases(HEREAFTER, Box::new(query(ONE)), Box::new(query(HUNDRED)), Box::new(interaction))
+    let mut cases =
+        cases(HEREAFTER, Box::new(query(ONE)), Box::new(query(HUNDRED)), Box::new(interaction));
+    cases.push(postgres::ours());
+    cases
+}
+
+fn in_memory() -> Result<String> {
+    Ok(ADDRESS.to_owned())
 }
 
 pub(crate) fn peers() -> Vec<Case> {
     let mut cases = of_sqlx(SQLX, true);
     cases.extend(of_sqlx(SQLX_UNTESTED, false));
+    cases.push(postgres::of_sqlx());
     cases
 }
 
@@ -97,8 +108,16 @@ fn cases(system: System, one: Run, hundred: Run, interaction: Run) -> Vec<Case> 
     ]
 }
 
-/// Times what `body` does with a pool of ours.
+/// Whether a shape can be done here; if not, what is missing.
+pub(crate) fn missing(shape: &str) -> Option<&'static str> {
+    (shape == postgres::SHAPE && !postgres::is_installed())
+        .then_some("PostgreSQL's programs are not installed, so its queries are left out")
+}
+
+/// Times what `body` does with a pool of ours to the database at the address, which has the table.
 fn ours_timed<F>(
+    address: impl Fn() -> Result<String>,
+    table: &'static str,
     body: impl Fn(ConnectionPool, u32) -> F + Copy + 'static,
 ) -> impl FnMut(u32) -> Result<Duration>
 where
@@ -108,9 +127,10 @@ where
         let reactor = Reactor::new()?;
         let (result, stopping) = (Rc::new(Cell::new(None)), reactor.remote());
         let seen = Rc::clone(&result);
+        let address = address()?;
         Deferred::from_coroutine(async move {
-            let pool = ConnectionPool::connect(ADDRESS).await?;
-            pool.run_operation(TABLE, params![]).await?;
+            let pool = ConnectionPool::builder(address).max(1).connect().await?;
+            pool.run_operation(table, params![]).await?;
             pool.run_operation(FILL, params![]).await?;
             body(pool.clone(), 1).await?;
             let started = Instant::now();
