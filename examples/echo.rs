@@ -80,6 +80,14 @@ struct Ask {
     answered: Cell<Option<Trigger<String>>>,
 }
 
+impl Ask {
+    fn answered(&self) -> Deferred<String> {
+        let (trigger, answered) = Deferred::new();
+        self.answered.set(Some(trigger));
+        answered
+    }
+}
+
 impl Protocol for Ask {
     fn connection_made(&self, transport: &Transport) {
         transport.write(self.text.clone());
@@ -109,7 +117,6 @@ fn ask(reactor: &Reactor, endpoint: &str, text: String) -> Deferred<String> {
         Ok(endpoint) => endpoint,
         Err(error) => return Deferred::fail(error),
     };
-    let (trigger, answered) = Deferred::new();
-    let protocol = Ask { text, answer: RefCell::default(), answered: Cell::new(Some(trigger)) };
-    connect_protocol(&endpoint, protocol).add_callback(|_| answered)
+    let protocol = Ask { text, answer: RefCell::default(), answered: Cell::default() };
+    connect_protocol(&endpoint, protocol).add_callback(|ask| ask.answered())
 }

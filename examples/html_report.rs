@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example html_report                     # on a free port of this machine
-//! cargo run --example html_report -- 127.0.0.1:8080
+//! cargo run --example html_report -- 127.0.0.1:8080  # where you say; --help for help
 //! ```
 //!
 //! It is the example by which Twisted's documents say what chains are for: adbapi gives back a
@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use hereafter::{Deferred, Failure};
 use hereafter_adbapi::{ConnectionPool, Row, params};
 use hereafter_reactor::task::react;
@@ -30,9 +31,17 @@ const TABLES: &str = "
         ('Bowman', 'Pod <1>', 140), ('Poole', 'Pod <2>', 96), ('Hunter & Kimball', NULL, 0);
 ";
 
+/// A page of what a database has
+#[derive(clap::Parser)]
+struct Arguments {
+    /// Where to listen; port 0 is any that is free.
+    #[arg(default_value = "127.0.0.1:0")]
+    address: SocketAddr,
+}
+
 fn main() -> ExitCode {
-    react(|_| {
-        let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let Arguments { address } = Arguments::parse();
+    react(move |_| {
         ConnectionPool::connect("sqlite::memory:")
             .add_callback(|pool| pool.run_operation(TABLES, params![]).map(|_| pool))
             .add_callback(move |pool| Deferred::from_coroutine(serve(address, pool)))
@@ -40,10 +49,7 @@ fn main() -> ExitCode {
 }
 
 /// Answers requests, until Ctrl-C.
-async fn serve(address: String, pool: ConnectionPool) -> Result<(), Failure> {
-    let address: SocketAddr = address.parse().map_err(|_| {
-        Failure::msg(format!("{address:?} is no address; write one as 127.0.0.1:8080"))
-    })?;
+async fn serve(address: SocketAddr, pool: ConnectionPool) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     println!("http://{}/", listener.local_addr()?);

@@ -60,11 +60,22 @@ fn the_result_of_a_query_comes_as_html() {
 #[test]
 fn a_bad_address_is_named() {
     let mut program = Program::start(&["nowhere"]);
-    assert_eq!(program.0.wait().unwrap().code(), Some(1));
+    assert_eq!(program.0.wait().unwrap().code(), Some(2));
     let mut message = String::new();
     program.0.stderr.take().unwrap().read_to_string(&mut message).unwrap();
-    assert!(
-        message.contains("\"nowhere\" is no address; write one as 127.0.0.1:8080"),
-        "{message}"
-    );
+    assert!(message.contains("invalid value 'nowhere' for '[ADDRESS]'"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_without_a_word() {
+    let mut program = Program::start(&[]);
+    let mut line = String::new();
+    BufReader::new(program.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let id = program.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(program.0.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
 }

@@ -150,7 +150,8 @@ fn g6_an_interaction_cancelled_in_any_turn_is_done_or_not_done() {
 async fn cancelled_in_any_turn(pool: ConnectionPool) -> Result<(), Failure> {
     pool.run_operation(TABLE, params![]).await?;
     let (mut expected, mut cancelled, mut turns) = (0, 0, 0);
-    while expected < 30 {
+    // SQLite's thread may be so quick that all is done before there was a turn to cancel it in.
+    while expected < 30 || cancelled == 0 {
         let interaction = pool.run_interaction(|transaction| async move {
             for n in 0..10 {
                 inserted(&transaction, n).await?;
@@ -164,7 +165,7 @@ async fn cancelled_in_any_turn(pool: ConnectionPool) -> Result<(), Failure> {
         turns += 1;
         interaction.cancel();
         match interaction.await {
-            Ok(()) => expected += 10,
+            Ok(()) => (expected, turns) = (expected + 10, 0),
             Err(failure) => {
                 failure.trap::<CancelledError>()?;
                 cancelled += 1;
@@ -172,7 +173,6 @@ async fn cancelled_in_any_turn(pool: ConnectionPool) -> Result<(), Failure> {
         }
         unchanged_and_usable(&pool, expected).await?;
     }
-    assert!(cancelled > 0);
     Ok(())
 }
 

@@ -202,6 +202,33 @@ impl Mailbox {
         count
     }
 
+    /// Drops the coroutines that have been woken and not gone on yet, and with them what they
+    /// waited for; how many there were. Calls that were posted stay.
+    ///
+    /// A reactor at its end uses it, whose end has woken them.
+    ///
+    /// # Panics
+    ///
+    /// When called on a thread that does not own this mailbox.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(hereafter::mailbox::Mailbox::current().drop_woken(), 0);
+    /// ```
+    #[track_caller]
+    pub fn drop_woken(&self) -> usize {
+        assert!(self.is_of_this_thread(), "a mailbox is emptied by the thread that owns it");
+        let woken = {
+            let mut state = self.state();
+            let is_task = |letter: &Letter| matches!(letter, Letter::Task(_));
+            let (woken, rest): (VecDeque<_>, _) = state.letters.drain(..).partition(is_task);
+            state.letters = rest;
+            woken
+        };
+        woken.len()
+    }
+
     /// Blocks until something arrives, and runs it; how many there were.
     ///
     /// # Panics

@@ -6,8 +6,9 @@
 //! else to stderr.
 
 use crate::cell::CellRef;
+use crate::errors::Abandoned;
 use crate::failure::Failure;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +59,8 @@ static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 
 thread_local! {
     static COLLECTOR: RefCell<Option<Rc<RefCell<Vec<Report>>>>> = const { RefCell::new(None) };
+    /// Triggers are being dropped on purpose.
+    static ABANDONING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Has `hook` called for every report of this process, instead of `tracing` or stderr.
@@ -134,6 +137,9 @@ impl Drop for Collector {
 /// Reports a failure that was left over in a deferred.
 #[cold]
 pub(crate) fn unhandled(failure: Failure, cell: Option<&CellRef>) {
+    if failure.is::<Abandoned>() && ABANDONING.try_with(Cell::get).unwrap_or(false) {
+        return;
+    }
     send(Report {
         headline: "Unhandled error in Deferred".to_owned(),
         failure,
@@ -168,6 +174,38 @@ pub(crate) fn canceller_panicked(failure: Failure, cell: &CellRef) {
 #[cold]
 pub fn failure(headline: &str, failure: Failure) {
     send(Report { headline: headline.to_owned(), failure, made: None, history: None });
+}
+
+/// Calls `call`, and reports no [`Abandoned`] that nobody handles meanwhile.
+///
+/// For the end of a reactor, which drops what deferreds wait for and means it. Those who wait are
+/// told all the same, so that they can clean up.
+///
+/// # Panics
+///
+/// When `call` does.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter::{Deferred, report};
+///
+/// let collector = report::collect();
+/// let (trigger, d) = Deferred::<u32>::new();
+/// d.map(|n| println!("{n}")).detach();
+/// report::abandoning(|| drop(trigger));
+/// assert!(collector.take().is_empty());
+/// ```
+pub fn abandoning<R>(call: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            let _ = ABANDONING.try_with(|abandoning| abandoning.set(self.0));
+        }
+    }
+    let _before =
+        Before(ABANDONING.try_with(|abandoning| abandoning.replace(true)).unwrap_or(false));
+    call()
 }
 
 /// Calls `call`, and reports if it panics: `what` says what it was.

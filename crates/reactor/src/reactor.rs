@@ -847,16 +847,21 @@ impl Core {
         self.remote.close();
         drop(self.threads.close());
         drop(self.watch.take());
-        let home = self.home.take();
-        if let Some(home) = home {
+        let Some(home) = self.home.take() else { return };
+        // The end of the runtime wakes those who wait for its timers and sockets; they could only
+        // panic for want of it, here or in the next reactor of this thread.
+        report::abandoning(|| {
             home.close();
-        }
+            self.mailbox.drop_woken();
+        });
     }
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
         self.close();
+        let timers = core::mem::replace(&mut self.timers, Timers::new(|| Duration::ZERO));
+        report::abandoning(|| drop(timers));
     }
 }
 

@@ -341,6 +341,39 @@ fn g1_a_panic_in_a_call_is_reported_and_the_reactor_goes_on() -> TestResult {
 }
 
 #[test]
+fn g1_what_waits_when_the_reactor_ends_is_dropped_and_nobody_is_to_blame() -> TestResult {
+    let collector = report::collect();
+    let (told, count) = (Rc::new(Cell::new(0)), Rc::new(()));
+    for _ in 0..2 {
+        let reactor = Reactor::new()?;
+        let held = count.clone();
+        // Woken by the end of tokio's runtime.
+        let sleeping = Deferred::from_coroutine(async move {
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            drop(held);
+            Ok(())
+        });
+        let (seen, held) = (told.clone(), count.clone());
+        let waiting = sleeping.add_both(move |result| {
+            seen.set(seen.get() + i32::from(result.unwrap_err().is::<Abandoned>()));
+            drop(held);
+            Ok(())
+        });
+        waiting.detach();
+        // In the reactor's own queue, and nobody waits.
+        let (trigger, d) = Deferred::<()>::new();
+        d.map(|()| ()).detach();
+        reactor.call_later(Duration::from_secs(1000), move || trigger.callback(()));
+        reactor.call_later(Duration::ZERO, stopping(&reactor));
+        reactor.run()?;
+    }
+    assert_eq!(told.get(), 2);
+    assert_eq!(Rc::strong_count(&count), 1);
+    assert!(collector.take().is_empty());
+    Ok(())
+}
+
+#[test]
 fn g1_the_reactor_goes_with_its_last_handle() -> TestResult {
     let reactor = Reactor::new()?;
     assert!(tokio::runtime::Handle::try_current().is_ok());

@@ -45,6 +45,14 @@ fn program(case: &str) -> ExitCode {
             reactor.call_when_running(move || stopping.stop().expect("it runs"));
             never()
         }),
+        // The end of tokio's runtime wakes it.
+        "asleep" => react(|reactor| {
+            reactor.remote().stop();
+            Deferred::from_coroutine(async {
+                tokio::time::sleep(Duration::from_secs(1000)).await;
+                Ok(())
+            })
+        }),
         #[cfg(unix)]
         "signal" => react(|reactor| {
             use signal_hook::{consts::SIGTERM, low_level::raise};
@@ -98,7 +106,7 @@ fn g3_react_exits_with_the_code_asked_for() -> Result<(), Box<dyn Error>> {
 }
 
 fn g3_react_may_be_stopped() -> Result<(), Box<dyn Error>> {
-    for case in if cfg!(unix) { &["stop", "signal"][..] } else { &["stop"] } {
+    for case in if cfg!(unix) { &["stop", "asleep", "signal"][..] } else { &["stop", "asleep"] } {
         let output = run(case)?;
         assert_eq!(output.status.code(), Some(0), "{case}: {output:?}");
         assert_eq!(String::from_utf8(output.stderr)?, "");

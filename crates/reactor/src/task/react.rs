@@ -3,6 +3,7 @@
 use crate::{Phase, Reactor, SystemEvent};
 use core::cell::Cell;
 use core::fmt;
+use hereafter::errors::Abandoned;
 use hereafter::{Failure, Outcome, maybe_deferred, report};
 use std::error::Error;
 use std::process::ExitCode;
@@ -13,8 +14,8 @@ use std::rc::Rc;
 ///
 /// The exit code is 0, or 1 when `main` failed: the failure is then reported, as any that nobody
 /// handles. With an [`Exit`] as its failure, `main` chooses the code itself. When the reactor is
-/// stopped before `main` is done, by a signal for instance, the code is 0 as in Twisted;
-/// [`Reactor::exit_signal`] tells.
+/// stopped before `main` is done, by a signal for instance, `main` is dropped where it waits, and
+/// the code is 0 as in Twisted; [`Reactor::exit_signal`] tells.
 ///
 /// # Examples
 ///
@@ -56,8 +57,11 @@ fn start<R: Outcome>(reactor: &Reactor, main: impl FnOnce(&Reactor) -> R, code: 
     let finished = maybe_deferred(|| main(reactor));
     let reactor = reactor.clone();
     let ended = finished.add_both(move |result| {
-        if let Err(failure) = result {
-            fail(&code, failure);
+        match result {
+            // What it waited for went with the reactor.
+            Err(failure) if reactor.is_over() && failure.is::<Abandoned>() => {}
+            Err(failure) => fail(&code, failure),
+            Ok(_) => {}
         }
         if !stopping.get() {
             let to_stop = reactor.clone();
