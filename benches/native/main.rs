@@ -86,13 +86,11 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     select(&mut cases, arguments);
     cases.retain(|case| {
-        let missing = database::missing(case.shape);
-        if let Some(missing) = missing {
-            if !notes.iter().any(|note| note == missing) {
-                notes.push(missing.to_owned());
-            }
+        let Some(missing) = database::missing(case.shape) else { return true };
+        if !notes.iter().any(|note| note == missing) {
+            notes.push(missing.to_owned());
         }
-        missing.is_none()
+        false
     });
     ensure!(!cases.is_empty(), "no case is selected; `--list` names them all");
 

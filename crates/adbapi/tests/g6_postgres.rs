@@ -184,6 +184,43 @@ fn g6_postgres_a_cancelled_statement_is_given_up_by_the_server_too() {
 }
 
 #[test]
+fn g6_postgres_by_tls_and_with_a_password() {
+    let identity =
+        rcgen::generate_simple_self_signed(["db.test".to_owned(), "127.0.0.1".to_owned()]);
+    let identity = identity.unwrap();
+    let certificate = identity.cert.pem();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, &certificate).unwrap();
+    let key = identity.signing_key.serialize_pem();
+    let server = Server::start_secured("open sesame", &certificate, &key);
+    let address = move |password: &str, options: &str| {
+        let port = server.port();
+        format!("postgres://hereafter:{password}@127.0.0.1:{port}/postgres?{options}")
+    };
+    let verified = format!("sslmode=verify-full&sslrootcert={}", root.display());
+    run(|_| async move {
+        let pool = ConnectionPool::connect(address("open%20sesame", &verified)).await?;
+        let by_tls = "SELECT ssl::int::int8 FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        assert_eq!(count(&pool, by_tls).await?, 1);
+
+        let refused = error_of(ConnectionPool::connect(address("hunter2", &verified))).await;
+        assert!(
+            refused.ends_with("password authentication failed for user \"hereafter\""),
+            "{refused}"
+        );
+        assert!(!refused.contains("hunter2"), "{refused}");
+        let strangers = address("open%20sesame", "sslmode=verify-full");
+        let refused = error_of(ConnectionPool::connect(strangers)).await;
+        assert!(refused.contains("certificate"), "{refused}");
+        let plain =
+            error_of(ConnectionPool::connect(address("open%20sesame", "sslmode=disable"))).await;
+        assert!(plain.contains("no encryption"), "{plain}");
+        Ok(())
+    });
+}
+
+#[test]
 fn g6_postgres_a_lost_server_is_told_and_found_again() {
     let server = std::rc::Rc::new(core::cell::RefCell::new(Server::start()));
     run(|_| async move {

@@ -17,6 +17,7 @@ pub(crate) struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    settings: &'static [&'static str],
     child: Option<Child>,
 }
 
@@ -27,6 +28,25 @@ impl Server {
     ///
     /// When PostgreSQL is not installed: the tests that need it cannot do without.
     pub(crate) fn start() -> Self {
+        let mut server = Self::prepare(&["--auth=trust"], &[]);
+        server.run();
+        server
+    }
+
+    /// As [`start`](Server::start), but it asks for a password, and takes connections by TLS alone.
+    pub(crate) fn start_secured(password: &str, certificate: &str, key: &str) -> Self {
+        let login = ["--auth-host=scram-sha-256", "--auth-local=trust", "--pwfile=password"];
+        let mut server = Self::prepare(&login, &[("password", password)]);
+        server.write("data/server.crt", certificate);
+        server.write("data/server.key", key);
+        server.write("data/pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n");
+        server.settings = &["-c", "ssl=on"];
+        server.run();
+        server
+    }
+
+    /// Makes a new database, with some files beside it.
+    fn prepare(login: &[&str], files: &[(&str, &str)]) -> Self {
         let programs = programs().expect(
             "these tests need PostgreSQL's own programs; install them (Debian, Ubuntu: `apt-get \
              install postgresql`), or put the folder with `initdb` into PATH",
@@ -35,18 +55,36 @@ impl Server {
         if is_root() {
             succeed(Command::new("chown").args([SYSTEM_USER]).arg(folder.path()));
         }
-        let mut server = Self { programs, port: free_port(), child: None, folder };
+        let server = Self { programs, port: free_port(), settings: &[], child: None, folder };
+        for (name, text) in files {
+            server.write(name, text);
+        }
         let data = server.data();
         succeed(
             server
                 .program("initdb")
-                .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C"])
+                .args(["--no-sync", "--encoding=UTF8", "--locale=C"])
+                .args(login)
                 .arg(format!("--username={USER}"))
                 .arg("--pgdata")
                 .arg(data),
         );
-        server.run();
         server
+    }
+
+    /// Writes a file that nobody but the server may read.
+    fn write(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        if is_root() {
+            succeed(Command::new("chown").arg(SYSTEM_USER).arg(&path));
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The address of its database.
@@ -69,6 +107,7 @@ impl Server {
             .arg("-k")
             .arg(self.folder.path())
             .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(self.settings)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
