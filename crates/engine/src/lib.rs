@@ -9,7 +9,8 @@
 //! Read it in this order:
 //!
 //! * [`Chain`]: the state of one deferred, field by field, with who may change it and when;
-//! * [`World`]: what a door brings along: its handles, and how to run one link;
+//! * [`World`]: what a door brings along: its handles, and how to run one link; and
+//!   [`Event`], what it is told if it wants to keep histories;
 //! * [`fire`], [`run`], [`cancel`], [`unpause`], [`closes_cycle`]: the rules themselves;
 //! * [`Graveyard`]: how long chains are freed without recursion.
 //!
@@ -40,4 +41,4 @@ mod world;
 pub use chain::{Chain, Claim};
 pub use grave::Graveyard;
 pub use run::{cancel, closes_cycle, fire, release, run, unpause};
-pub use world::{Cancelling, Step, World};
+pub use world::{Cancelling, Event, Step, World};

@@ -1,7 +1,7 @@
 //! The rules: firing, running, waiting, cancelling.
 
 use crate::chain::{Chain, Claim};
-use crate::world::{Cancelling, Step, World};
+use crate::world::{Cancelling, Event, Step, World};
 use alloc::vec::Vec;
 
 /// Fires a chain: claims it, lets `put` put the result in place, and runs its links.
@@ -29,6 +29,7 @@ pub fn fire<W: World>(handle: &W::Handle, put: impl FnOnce()) -> Claim {
     if claim == Claim::Mine {
         W::release_canceller(handle);
         put();
+        W::observe(handle, Event::Fired);
         run::<W>(handle);
     }
     claim
@@ -196,7 +197,10 @@ fn run_links<W: World>(handle: &W::Handle) -> Next<W::Handle> {
     let chain = W::chain(handle);
     chain.set_running(true);
     let next = loop {
-        match W::step(handle) {
+        W::observe(handle, Event::Runs);
+        let step = W::step(handle);
+        W::observe(handle, Event::Ran(&step));
+        match step {
             Step::Ran => {}
             Step::Returned => {
                 if !take_or_wait::<W>(handle, chain) {
@@ -205,6 +209,7 @@ fn run_links<W: World>(handle: &W::Handle) -> Next<W::Handle> {
             }
             Step::Resumed(next) => {
                 W::chain(&next).lift();
+                W::observe(&next, Event::Resumed);
                 break Next::Chain(next);
             }
             Step::Fired(next) => break Next::Chain(next),
@@ -231,8 +236,10 @@ fn take_or_wait<W: World>(handle: &W::Handle, chain: &Chain) -> bool {
     let ready = W::has_result(&inner) && W::chain(&inner).paused() == 0;
     if ready {
         W::take_returned(handle);
+        W::observe(handle, Event::Resumed);
     } else {
         chain.pause();
+        W::observe(handle, Event::Waits(&inner));
         W::await_returned(handle);
     }
     ready
@@ -315,6 +322,7 @@ pub fn cancel<W: World>(handle: &W::Handle) {
     if chain.is_fired() {
         return;
     }
+    W::observe(&innermost, Event::Cancelled);
     match W::call_canceller(&innermost) {
         Cancelling::Missing => chain.swallow_next(),
         Cancelling::Called => {}

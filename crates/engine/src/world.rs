@@ -34,6 +34,23 @@ pub enum Cancelling {
     PassedOn,
 }
 
+/// What happens to a deferred by the engine's own rules; see [`World::observe`].
+#[derive(Debug)]
+pub enum Event<'a, H> {
+    /// It has its first result.
+    Fired,
+    /// Its front link is about to run.
+    Runs,
+    /// That link is through, and this is what it did.
+    Ran(&'a Step<H>),
+    /// It begins to wait for what the link gave back.
+    Waits(&'a H),
+    /// What it waited for has given it a result.
+    Resumed,
+    /// It is cancelled: it is the innermost that the cancel has found.
+    Cancelled,
+}
+
 /// A kind of deferred: its handles, its store of results and links, and how one link is run.
 ///
 /// A world has no rules of its own. It says where things are, and does one thing at a time when
@@ -121,4 +138,11 @@ pub trait World: Sized {
 
     /// Fires the chain with the world's own "cancelled" failure.
     fn fire_cancelled(handle: &Self::Handle);
+
+    /// Something has happened to a deferred, or is about to.
+    ///
+    /// A world that keeps histories notes it here. One that does not leaves this as it is: then
+    /// nothing of it is compiled. It must not run user code.
+    #[inline(always)]
+    fn observe(_handle: &Self::Handle, _event: Event<'_, Self::Handle>) {}
 }

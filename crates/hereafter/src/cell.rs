@@ -26,8 +26,8 @@ pub(crate) struct Head {
     resumed: Cell<bool>,
     /// Where it was made.
     made: &'static Location<'static>,
-    /// Stacks, in debug mode only.
-    stacks: Cell<Option<Box<debug::Stacks>>>,
+    /// What debug mode and inspection note.
+    notes: Cell<Option<Box<debug::Notes>>>,
 }
 
 /// How a deferred is cancelled that has not fired.
@@ -51,7 +51,7 @@ impl Head {
             cancelling: Cell::new(false),
             resumed: Cell::new(false),
             made,
-            stacks: Cell::new(debug::stacks_of_creation()),
+            notes: Cell::new(debug::notes_of_creation(made)),
         }
     }
 }
@@ -59,6 +59,17 @@ impl Head {
 /// A counted reference to a cell.
 #[derive(Clone)]
 pub(crate) struct CellRef(Rc<Core>);
+
+/// A reference that keeps the cell's room, and not the cell.
+#[cfg(feature = "inspect")]
+pub(crate) struct WeakCellRef(std::rc::Weak<Core>);
+
+#[cfg(feature = "inspect")]
+impl WeakCellRef {
+    pub(crate) fn upgrade(&self) -> Option<CellRef> {
+        self.0.upgrade().map(CellRef)
+    }
+}
 
 thread_local! {
     static GRAVEYARD: Graveyard<CellRef> = const { Graveyard::new() };
@@ -116,12 +127,33 @@ impl CellRef {
         }
     }
 
-    /// The stacks of debug mode, if it was on.
-    pub(crate) fn with_stacks<R>(&self, look: impl FnOnce(Option<&mut debug::Stacks>) -> R) -> R {
-        let mut stacks = self.0.head.stacks.take();
-        let seen = look(stacks.as_deref_mut());
-        self.0.head.stacks.set(stacks);
+    /// What is noted of it, if anything was when it was made. `look` must run no user code.
+    pub(crate) fn with_notes<R>(&self, look: impl FnOnce(Option<&mut debug::Notes>) -> R) -> R {
+        let mut notes = self.0.head.notes.take();
+        let seen = look(notes.as_deref_mut());
+        self.0.head.notes.set(notes);
         seen
+    }
+
+    #[cfg(feature = "inspect")]
+    pub(crate) fn downgrade(&self) -> WeakCellRef {
+        WeakCellRef(Rc::downgrade(&self.0))
+    }
+
+    /// Who is going to fire it, in words.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn who_fires(&self) -> &'static str {
+        let canceller = self.0.head.canceller.take();
+        let who = match &canceller {
+            Some(Canceller::Coroutine(_)) => {
+                "its coroutine waits for something that is no deferred"
+            }
+            Some(Canceller::Members(_)) => "it waits for its members",
+            Some(Canceller::Call(_)) => "its trigger is still there, and it has a canceller",
+            None => "its trigger is still there",
+        };
+        self.0.head.canceller.set(canceller);
+        who
     }
 
     /// Whether its canceller is being called. Who gives up the right to fire meanwhile does just
@@ -224,7 +256,7 @@ impl CellRef {
     pub(crate) fn fire(&self, put: impl FnOnce()) -> Claim {
         hereafter_engine::fire::<Native>(self, || {
             // Noted first: a link may ask for it.
-            if debug::enabled() {
+            if debug::notes_anything() {
                 debug::note_firing(self);
             }
             put();
@@ -235,8 +267,10 @@ impl CellRef {
     pub(crate) fn claim(&self) -> bool {
         let mine = self.chain().claim() == Claim::Mine;
         if mine {
-            if debug::enabled() {
+            if debug::notes_anything() {
                 debug::note_firing(self);
+                #[cfg(feature = "inspect")]
+                crate::inspect::observe(self, hereafter_engine::Event::Fired);
             }
             Native::release_canceller(self);
         }
@@ -337,10 +371,6 @@ impl World for Native {
 
     fn refuse_cycle(cell: &CellRef) -> bool {
         if let Some(returned) = cell.body().waiting_on() {
-            // Its handle was given back, so nobody can handle the failure that it will end in.
-            returned.seal();
-        }
-        if let Some(returned) = cell.body().waiting_on() {
             // Nobody can add to it any more, so what is left in it in the end is reported.
             returned.seal();
         }
@@ -387,6 +417,14 @@ impl World for Native {
 
     fn fire_cancelled(cell: &CellRef) {
         cell.fire_failure(|| Failure::made_at(CancelledError, cell.made()));
+    }
+
+    #[cfg(feature = "inspect")]
+    #[inline]
+    fn observe(cell: &CellRef, event: hereafter_engine::Event<'_, CellRef>) {
+        if debug::notes_anything() {
+            crate::inspect::observe(cell, event);
+        }
     }
 }
 

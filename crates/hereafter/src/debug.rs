@@ -4,20 +4,34 @@
 //! [`AlreadyCalledError`](crate::errors::AlreadyCalledError). Capturing a stack takes microseconds,
 //! so it is off unless the environment variable `HEREAFTER_DEBUG` is set to `1`, or [`enable`] was
 //! called (Twisted's `setDebugging`).
+//!
+//! What costs less and tells more of what happened in between is inspection, the feature `inspect`.
 
 use crate::cell::CellRef;
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::backtrace::Backtrace;
 
+/// The environment has not been looked at.
 const UNKNOWN: u8 = 0;
-const OFF: u8 = 1;
-const ON: u8 = 2;
+/// It has; with nothing beside it, nothing is noted.
+const KNOWN: u8 = 1;
+const STACKS: u8 = 2;
+#[cfg(feature = "inspect")]
+pub(crate) const HISTORIES: u8 = 4;
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
+/// What is noted of one deferred beside its state.
+#[derive(Default)]
+pub(crate) struct Notes {
+    stacks: Option<Box<Stacks>>,
+    #[cfg(feature = "inspect")]
+    pub(crate) history: Option<crate::inspect::Noted>,
+}
+
 /// The stacks of one deferred.
-pub(crate) struct Stacks {
+struct Stacks {
     made: Backtrace,
     fired: Option<Backtrace>,
 }
@@ -37,7 +51,7 @@ pub(crate) struct Stacks {
 /// debug::disable();
 /// ```
 pub fn enable() {
-    MODE.store(ON, Ordering::Relaxed);
+    switch(STACKS, true);
 }
 
 /// Turns debug mode off.
@@ -50,7 +64,7 @@ pub fn enable() {
 /// assert!(!debug::enabled());
 /// ```
 pub fn disable() {
-    MODE.store(OFF, Ordering::Relaxed);
+    switch(STACKS, false);
 }
 
 /// Whether debug mode is on (Twisted's `getDebugging`).
@@ -63,49 +77,89 @@ pub fn disable() {
 /// ```
 #[inline]
 pub fn enabled() -> bool {
+    is_on(STACKS)
+}
+
+#[inline]
+pub(crate) fn is_on(bit: u8) -> bool {
+    notes_anything() && MODE.load(Ordering::Relaxed) & bit != 0
+}
+
+/// Whether anything at all is noted.
+#[inline]
+pub(crate) fn notes_anything() -> bool {
     match MODE.load(Ordering::Relaxed) {
-        OFF => false,
-        ON => true,
-        _ => look_at_environment(),
+        KNOWN => false,
+        UNKNOWN => look_at_environment() != KNOWN,
+        _ => true,
+    }
+}
+
+pub(crate) fn switch(bit: u8, on: bool) {
+    // The environment comes first, and does not overrule this later.
+    notes_anything();
+    if on {
+        MODE.fetch_or(bit, Ordering::Relaxed);
+    } else {
+        MODE.fetch_and(!bit, Ordering::Relaxed);
     }
 }
 
 #[cold]
-fn look_at_environment() -> bool {
-    let on = std::env::var_os("HEREAFTER_DEBUG").is_some_and(|value| value == "1");
-    MODE.store(if on { ON } else { OFF }, Ordering::Relaxed);
-    on
+fn look_at_environment() -> u8 {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| value == "1");
+    #[allow(unused_mut, reason = "there is more to it with the feature `inspect`")]
+    let mut mode = if is_set("HEREAFTER_DEBUG") { KNOWN | STACKS } else { KNOWN };
+    #[cfg(feature = "inspect")]
+    if is_set("HEREAFTER_INSPECT") {
+        mode |= HISTORIES;
+    }
+    MODE.fetch_or(mode, Ordering::Relaxed) | mode
 }
 
 #[inline]
-pub(crate) fn stacks_of_creation() -> Option<Box<Stacks>> {
-    if enabled() { Some(Box::new(capture())) } else { None }
+pub(crate) fn notes_of_creation(
+    made: &'static core::panic::Location<'static>,
+) -> Option<Box<Notes>> {
+    if notes_anything() { Some(capture(made)) } else { None }
 }
 
 #[cold]
-fn capture() -> Stacks {
-    Stacks { made: Backtrace::force_capture(), fired: None }
+#[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
+fn capture(made: &'static core::panic::Location<'static>) -> Box<Notes> {
+    Box::new(Notes {
+        stacks: enabled()
+            .then(|| Box::new(Stacks { made: Backtrace::force_capture(), fired: None })),
+        #[cfg(feature = "inspect")]
+        history: is_on(HISTORIES).then(|| crate::inspect::Noted::new(made)),
+    })
 }
 
+/// Notes the first firing.
 #[cold]
 pub(crate) fn note_firing(cell: &CellRef) {
-    cell.with_stacks(|stacks| {
-        if let Some(stacks) = stacks {
+    cell.with_notes(|notes| {
+        if let Some(stacks) = notes.and_then(|notes| notes.stacks.as_mut()) {
             stacks.fired.get_or_insert_with(Backtrace::force_capture);
         }
     });
 }
 
-/// What the stacks of a deferred say, in Twisted's words.
+/// What the stacks of a deferred say, in Twisted's words; and its story, if there is one.
 #[cold]
 pub(crate) fn history(cell: &CellRef) -> Option<String> {
-    cell.with_stacks(|stacks| {
-        let stacks = stacks?;
+    let stacks = cell.with_notes(|notes| {
+        let stacks = notes?.stacks.as_ref()?;
         let mut text = format!("Deferred was created:\n{}", stacks.made);
         if let Some(fired) = &stacks.fired {
             // Writing to a `String` cannot fail.
             let _ = write!(text, "First Invoker was:\n{fired}");
         }
         Some(text)
-    })
+    });
+    #[cfg(feature = "inspect")]
+    if let Some(story) = crate::inspect::story_if_noted(cell) {
+        return Some(stacks.unwrap_or_default() + &story.to_string());
+    }
+    stacks
 }

@@ -62,6 +62,8 @@ mod erased;
 pub mod errors;
 mod failure;
 mod filelock;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod links;
 mod list;
 mod locks;

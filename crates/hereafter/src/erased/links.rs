@@ -58,6 +58,18 @@ pub(super) struct LinkTable {
     drop: unsafe fn(*mut Word),
     /// The whole entry's length.
     words: u32,
+    /// Whether failures, and whether values, go past it.
+    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "`run` knows it by itself"))]
+    skips: (bool, bool),
+}
+
+/// A link, as far as it can be seen from outside.
+#[cfg(feature = "inspect")]
+pub(crate) struct Seen {
+    pub(crate) kind: hereafter_insight::Kind,
+    pub(crate) added: &'static Location<'static>,
+    /// The result that lies in the slot is not for it.
+    pub(crate) passes: bool,
 }
 
 /// The unit of the queue. An entry is a `&LinkTable`, a `&Location`, and the link itself.
@@ -197,6 +209,45 @@ impl Links {
         Some((table, link))
     }
 
+    /// What can be seen of the front entry; `kind` is what lies in the slot.
+    #[cfg(feature = "inspect")]
+    pub(super) fn front(&self, kind: Kind) -> Option<Seen> {
+        (!self.is_empty()).then(|| self.see(self.head.get(), kind).0)
+    }
+
+    /// What can be seen of all entries.
+    #[cfg(feature = "inspect")]
+    pub(super) fn seen(&self, kind: Kind) -> Vec<Seen> {
+        let (mut place, mut all) = (self.head.get(), Vec::new());
+        while place != self.tail.get() {
+            let (seen, words) = self.see(place, kind);
+            all.push(seen);
+            place += words;
+        }
+        all
+    }
+
+    /// The entry at `place`, which must be where one begins.
+    #[cfg(feature = "inspect")]
+    fn see(&self, place: u32, kind: Kind) -> (Seen, u32) {
+        use hereafter_insight::Kind as Sort;
+        // SAFETY: `head <= place < tail`, and entries lie one behind the other, so one starts there,
+        // written by `push`. Both references are `'static`.
+        let (table, added) = unsafe {
+            let entry = self.base().add(place as usize);
+            (
+                entry.cast::<&'static LinkTable>().read(),
+                entry.add(1).cast::<&'static Location<'static>>().read(),
+            )
+        };
+        let (sort, passes) = match table.skips {
+            (true, _) => (Sort::Callback, kind == Kind::Failure),
+            (false, true) => (Sort::Errback, kind == Kind::Value),
+            (false, false) => (Sort::Both, false),
+        };
+        (Seen { kind: sort, added, passes }, table.words)
+    }
+
     /// Drops all entries.
     pub(super) fn clear(&self) {
         while let Some((table, link)) = self.pop() {
@@ -211,8 +262,12 @@ impl Links {
 struct Table<T, L>(PhantomData<(T, L)>);
 
 impl<T: 'static, L: Link<T>> Table<T, L> {
-    const TABLE: &'static LinkTable =
-        &LinkTable { run: run_link::<T, L>, drop: drop_link::<L>, words: entry_words::<L>() };
+    const TABLE: &'static LinkTable = &LinkTable {
+        run: run_link::<T, L>,
+        drop: drop_link::<L>,
+        words: entry_words::<L>(),
+        skips: (L::SKIPS_FAILURES, L::SKIPS_VALUES),
+    };
 }
 
 /// # Safety

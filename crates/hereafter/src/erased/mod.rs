@@ -234,6 +234,30 @@ impl Body {
         Some(unsafe { self.slot.read() })
     }
 
+    /// The failure that lies there.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        if !self.is_failure() {
+            return None;
+        }
+        // SAFETY: `Kind::Failure` is set only while a `Failure` lies there. The reading is a second
+        // one of the same bits, and is never dropped, so they have one owner as before.
+        let failure = core::mem::ManuallyDrop::new(unsafe { self.slot.read::<Failure>() });
+        Some((*failure).clone())
+    }
+
+    /// The link that would run next.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn front(&self) -> Option<links::Seen> {
+        if self.slot.is_full() { self.links.front(self.slot.kind.get()) } else { None }
+    }
+
+    /// The links that have not run.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn links_to_come(&self) -> Vec<links::Seen> {
+        self.links.seen(self.slot.kind.get())
+    }
+
     /// Puts `failure` where the result of a returned deferred should have come.
     pub(crate) fn refuse_returned(&self, failure: Failure) {
         if self.slot.kind.get() == Kind::Busy {
@@ -411,6 +435,10 @@ impl<T: 'static> Out<T> {
 #[inline]
 pub(crate) fn cell<T: 'static>(head: Head) -> (In<T>, Out<T>) {
     let cell = CellRef::new(allocate(head));
+    #[cfg(feature = "inspect")]
+    if crate::debug::notes_anything() {
+        crate::inspect::register(&cell);
+    }
     (In { cell: cell.clone(), first: PhantomData }, Out { cell, last: PhantomData })
 }
 

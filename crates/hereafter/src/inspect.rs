@@ -1,0 +1,292 @@
+//! Inspection: why has it not fired?
+//!
+//! With the feature `inspect`, and once [`enable`] was called or the environment variable
+//! `HEREAFTER_INSPECT` is set to `1`, every pending deferred keeps its history: where it was made,
+//! which links have run, what came of each and how long it took, what it waits on. [`explain`] tells
+//! it, and reports of failures that nobody handled tell it too. [`pending`] lists all deferreds of a
+//! thread that have not come to their end.
+//!
+//! Without the feature, nothing of it is compiled. With it, and off, a deferred costs a look at one
+//! flag when something happens to it.
+//!
+//! ```
+//! use hereafter::{Deferred, inspect};
+//!
+//! inspect::enable();
+//! let (_forgotten, inner) = Deferred::<u32>::new();
+//! let (trigger, d) = Deferred::<u32>::new();
+//! let d = d.map(|n| n + 1).add_callback(move |_| inner).map(|n| println!("{n}"));
+//! trigger.callback(1);
+//! println!("{}", inspect::explain(&d));
+//! ```
+//!
+//! prints:
+//!
+//! ```text
+//! Deferred at 0x55d0c8a3b2c0 waits
+//! ├─ made at src/app.rs:6:20, 41.6 us ago
+//! ├─ fired after 15.1 us
+//! ├─ callback added at src/app.rs:7:11: a value, took 210 ns
+//! ├─ callback added at src/app.rs:7:27: gave back Deferred at 0x55d0c8a3b360, took 190 ns
+//! ├─ callback added at src/app.rs:7:55: still to come
+//! └─ on Deferred at 0x55d0c8a3b360 has not fired; its trigger is still there
+//!    └─ made at src/app.rs:5:27, 44.0 us ago
+//! ```
+
+use crate::cell::{CellRef, WeakCellRef};
+use crate::debug::{self, HISTORIES};
+use crate::deferred::{Deferred, Repr};
+use crate::failure::Failure;
+use core::cell::{Cell, RefCell};
+use core::panic::Location;
+use hereafter_engine::{Event, Step};
+pub use hereafter_insight::{End, Kind, Now, Story, Told};
+use hereafter_insight::{History, Ran};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How many deferreds, each waiting on the next, a story tells of.
+const DEPTH: usize = 50;
+
+/// The history of a deferred, and its place among those of its thread.
+pub(crate) struct Noted {
+    history: History<&'static Location<'static>>,
+    number: u64,
+}
+
+thread_local! {
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+    /// Every deferred of this thread that has a history and is alive, oldest first.
+    static ALIVE: RefCell<BTreeMap<u64, WeakCellRef>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+impl Noted {
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
+        let number = NEXT.try_with(|next| next.replace(next.get() + 1)).unwrap_or_default();
+        Self { history: History::new(made), number }
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let gone = ALIVE.try_with(|alive| alive.borrow_mut().remove(&self.number));
+        drop(gone);
+    }
+}
+
+/// Has histories kept, of deferreds made from now on, on all threads.
+///
+/// # Examples
+///
+/// ```
+/// hereafter::inspect::enable();
+/// assert!(hereafter::inspect::enabled());
+/// ```
+pub fn enable() {
+    debug::switch(HISTORIES, true);
+}
+
+/// Has no more histories begun. Those that there are go on.
+///
+/// # Examples
+///
+/// ```
+/// hereafter::inspect::disable();
+/// assert!(!hereafter::inspect::enabled());
+/// ```
+pub fn disable() {
+    debug::switch(HISTORIES, false);
+}
+
+/// Whether histories are kept.
+///
+/// # Examples
+///
+/// See [`enable`].
+pub fn enabled() -> bool {
+    debug::is_on(HISTORIES)
+}
+
+/// What has happened to a deferred, what it does now and what it waits on, and what is still to
+/// come; as far as it is known. `Display` draws it as a tree.
+///
+/// A deferred that was made while inspection was off has no history; what it waits on, and which
+/// links are still to come, is told of it all the same.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter::{Deferred, inspect::{self, Now}};
+///
+/// let (trigger, d) = Deferred::<u32>::new();
+/// let d = d.map(|n| n + 1);
+/// let story = inspect::explain(&d);
+/// assert!(matches!(story.now, Now::Unfired { .. }));
+/// assert_eq!(story.links.len(), 1); // still to come
+/// # drop((trigger, d.add_errback(|_| Ok(0))));
+/// ```
+pub fn explain<T>(deferred: &Deferred<T>) -> Story {
+    match &deferred.repr {
+        Repr::Pending(out) => story(out.cell()),
+        Repr::Ready(Ok(_)) => Story::new("Deferred", Now::Value),
+        Repr::Ready(Err(failure)) => {
+            let mut story = Story::new("Deferred", Now::Failed(text(failure)));
+            story.made = Some(failure.made().to_string());
+            story
+        }
+        Repr::Gone => Story::new("Deferred", Now::Gone),
+    }
+}
+
+/// The stories of this thread's deferreds that have not come to their end, oldest first. Only those
+/// that have a history are known.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter::{Deferred, inspect};
+///
+/// inspect::enable();
+/// let (trigger, d) = Deferred::<u32>::new();
+/// assert_eq!(inspect::pending().len(), 1);
+/// trigger.callback(1);
+/// assert!(inspect::pending().is_empty());
+/// # drop(d);
+/// ```
+pub fn pending() -> Vec<Story> {
+    let alive: Vec<_> = ALIVE
+        .try_with(|alive| alive.borrow().values().filter_map(WeakCellRef::upgrade).collect())
+        .unwrap_or_default();
+    let is_pending = |cell: &&CellRef| {
+        let chain = cell.chain();
+        !chain.is_fired() || chain.is_running() || chain.paused() != 0
+    };
+    alive.iter().filter(is_pending).map(story).collect()
+}
+
+/// The deferred has found its place.
+#[cold]
+pub(crate) fn register(cell: &CellRef) {
+    let number = cell.with_notes(|notes| Some(notes?.history.as_ref()?.number));
+    if let Some(number) = number {
+        let _ = ALIVE.try_with(|alive| alive.borrow_mut().insert(number, cell.downgrade()));
+    }
+}
+
+/// The engine tells what happens.
+#[cold]
+pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
+    // Looked at before the notes are, which are away meanwhile.
+    let front = match event {
+        Event::Runs => cell.body().front(),
+        _ => None,
+    };
+    cell.with_notes(|notes| {
+        let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) else { return };
+        let history = &mut noted.history;
+        match event {
+            Event::Fired => history.fired(),
+            Event::Cancelled => history.cancelled(),
+            Event::Runs => match front {
+                None => {}
+                Some(front) if front.passes => history.passed(front.kind, Some(front.added)),
+                Some(front) => history.runs(front.kind, Some(front.added)),
+            },
+            Event::Ran(Step::Ran) => history.ran(end(cell)),
+            Event::Ran(Step::Returned) => {
+                let name = cell.body().waiting_on().map_or_else(String::new, |inner| name(&inner));
+                history.ran(End::Returned(name));
+            }
+            Event::Ran(_) | Event::Waits(_) => {}
+            Event::Resumed => history.resumed(end(cell)),
+        }
+    });
+}
+
+fn end(cell: &CellRef) -> End {
+    match cell.body().failure() {
+        Some(failure) => End::Failed(failure.type_name().to_owned()),
+        None => End::Value,
+    }
+}
+
+/// The failure in words, some of which are the error's own.
+fn text(failure: &Failure) -> String {
+    let said = catch_unwind(AssertUnwindSafe(|| failure.to_string()));
+    let said = said.unwrap_or_else(|_| "(it panics when it is asked what it is)".to_owned());
+    format!("{}: {said}", failure.type_name())
+}
+
+fn name(cell: &CellRef) -> String {
+    format!("Deferred at {:p}", cell.address())
+}
+
+/// The story of a deferred of which a history is kept.
+pub(crate) fn story_if_noted(cell: &CellRef) -> Option<Story> {
+    let is_noted = cell.with_notes(|notes| notes.is_some_and(|notes| notes.history.is_some()));
+    is_noted.then(|| story(cell))
+}
+
+fn story(cell: &CellRef) -> Story {
+    let mut whole = of_one(cell);
+    let mut waited = cell.body().source();
+    while let Some(inner) = waited {
+        if whole.waits_on.len() == DEPTH {
+            whole.waits_on.push(Story::new("and so on, to", Now::Waits));
+            break;
+        }
+        whole.waits_on.push(of_one(&inner));
+        waited = inner.body().source();
+    }
+    whole
+}
+
+/// The story of one deferred, without what it waits on.
+fn of_one(cell: &CellRef) -> Story {
+    let (chain, body) = (cell.chain(), cell.body());
+    let now = if chain.is_running() {
+        Now::Runs
+    } else if body.source().is_some() {
+        Now::Waits
+    } else if !chain.is_fired() {
+        Now::Unfired { by: cell.who_fires().to_owned() }
+    } else if chain.paused() != 0 {
+        Now::Paused(chain.paused())
+    } else if let Some(failure) = body.failure() {
+        Now::Failed(text(&failure))
+    } else if body.is_full() {
+        Now::Value
+    } else {
+        Now::Gone
+    };
+    let mut story = Story::new(name(cell), now);
+    story.made = Some(cell.made().to_string());
+    cell.with_notes(|notes| {
+        let Some(noted) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+        let history = &noted.history;
+        story.age = Some(history.age());
+        story.fired_after = history.fired_after();
+        story.cancelled = history.was_cancelled();
+        story.left_out = history.left_out();
+        story.links.extend(history.links().chain(history.current().map(|(ran, _)| ran)).map(told));
+    });
+    story.links.extend(body.links_to_come().into_iter().map(|link| Told {
+        kind: link.kind,
+        added: Some(link.added.to_string()),
+        end: None,
+        took: None,
+        waited: None,
+    }));
+    story
+}
+
+fn told(ran: &Ran<&'static Location<'static>>) -> Told {
+    let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
+    Told {
+        kind: ran.kind,
+        added: ran.added.map(ToString::to_string),
+        end: Some(ran.end.clone()),
+        took,
+        waited: ran.waited,
+    }
+}

@@ -1,0 +1,186 @@
+//! Inspection: what is told of deferreds.
+
+use hereafter::inspect::{self, End, Kind, Now, Story};
+use hereafter::{Deferred, Failure, report};
+
+/// The tree, with every address replaced by a letter and every time by `T`.
+fn drawn(story: &Story) -> String {
+    let mut names = Vec::new();
+    let mut text = story.to_string().replace(&format!("{}:", file!()), "here:");
+    while let Some(at) = text.find("0x") {
+        let end = text[at + 2..].find(|c: char| !c.is_ascii_hexdigit()).unwrap() + at + 2;
+        let name = text[at..end].to_owned();
+        let letter = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name.clone());
+            names.len() - 1
+        });
+        text.replace_range(at..end, ["A", "B", "C", "D"][letter]);
+    }
+    let is_time = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let lines = text.lines().map(|line| {
+        let mut words = line.split(' ').peekable();
+        let mut kept = Vec::new();
+        while let Some(word) = words.next() {
+            if is_time(word) && words.peek().is_some_and(|unit| unit.len() <= 3) {
+                let unit = words.next().unwrap();
+                kept.push(format!("T{}", if unit.ends_with(',') { "," } else { "" }));
+            } else {
+                kept.push(word.to_owned());
+            }
+        }
+        kept.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_wait_is_told_down_to_the_innermost() {
+    inspect::enable();
+    let line = line!();
+    let (_forgotten, inner) = Deferred::<u32>::new();
+    let (trigger, d) = Deferred::<u32>::new();
+    let d = d
+        .map(|n| n + 1)
+        .add_errback(|_| Ok(0))
+        .add_callback(move |_| inner.map(|n| n * 2))
+        .map(|n| n + 3);
+    trigger.callback(1);
+    let place = |n| format!("here:{}", line + n);
+    let expected = format!(
+        "Deferred at A waits\n\
+         ├─ made at {}:24, T ago\n\
+         ├─ fired after T\n\
+         ├─ callback added at {}:10: a value, took T\n\
+         ├─ errback added at {}:10: passed by\n\
+         ├─ callback added at {}:10: gave back Deferred at B, took T\n\
+         ├─ callback added at {}:10: still to come\n\
+         └─ on Deferred at B has not fired; its trigger is still there\n   \
+            ├─ made at {}:31, T ago\n   \
+            └─ callback added at {}:38: still to come",
+        place(2),
+        place(4),
+        place(5),
+        place(6),
+        place(7),
+        place(1),
+        place(6)
+    );
+    assert_eq!(drawn(&inspect::explain(&d)), expected);
+}
+
+#[test]
+fn what_was_waited_for_is_told_with_its_time() {
+    inspect::enable();
+    let (later, inner) = Deferred::<u32>::new();
+    let (trigger, d) = Deferred::<u32>::new();
+    let d = d
+        .add_callback(move |_| inner)
+        .add_callback(|n| if n == 0 { Ok(n) } else { Err(Failure::msg("it is broken")) });
+    trigger.callback(1);
+    later.callback(7);
+    let story = inspect::explain(&d);
+    assert!(matches!(&story.now, Now::Failed(name) if name == "Error: it is broken"), "{story}");
+    assert_eq!(story.links[0].end, Some(End::Value));
+    assert!(story.links[0].waited.is_some());
+    assert!(matches!(&story.links[1].end, Some(End::Failed(_))), "{story}");
+    drop(d.add_errback(|_| Ok(0)));
+}
+
+#[test]
+fn a_coroutine_waits_on_what_it_awaits() {
+    inspect::enable();
+    let (_trigger, inner) = Deferred::<u32>::new();
+    let outer = Deferred::from_coroutine(async move { Ok(inner.await? + 1) });
+    let story = inspect::explain(&outer);
+    assert_eq!(story.now, Now::Waits);
+    assert_eq!(story.waits_on.len(), 1);
+    let asleep = Deferred::<u32>::from_coroutine(std::future::pending::<Result<u32, Failure>>());
+    let story = inspect::explain(&asleep).to_string();
+    assert!(story.contains("its coroutine waits for something that is no deferred"), "{story}");
+}
+
+#[test]
+fn all_that_is_pending_is_listed_and_nothing_that_has_gone() {
+    inspect::enable();
+    let (one, first) = Deferred::<u32>::new();
+    let (two, second) = Deferred::<u32>::new();
+    let second = second.map(|n| n + 1);
+    assert_eq!(inspect::pending().len(), 2);
+    assert_eq!(inspect::pending()[1].links[0].kind, Kind::Callback);
+    one.callback(1);
+    assert_eq!(inspect::pending().len(), 1);
+    drop(first);
+    second.cancel();
+    assert!(inspect::pending().is_empty());
+    assert!(inspect::explain(&second).cancelled);
+    drop((two, second.add_errback(|_| Ok(0))));
+}
+
+#[test]
+fn a_paused_one_says_so() {
+    inspect::enable();
+    let (trigger, mut d) = Deferred::<u32>::new();
+    let pause = d.pause();
+    trigger.callback(1);
+    assert_eq!(inspect::explain(&d).now, Now::Paused(1));
+    drop(pause);
+    assert_eq!(inspect::explain(&d).now, Now::Value);
+}
+
+#[test]
+fn a_million_that_wait_are_told_in_a_few_words() {
+    inspect::enable();
+    let (first, mut d) = Deferred::<u32>::new();
+    let count = if cfg!(miri) { 500 } else { 1_000_000 };
+    for _ in 0..count {
+        let (trigger, next) = Deferred::<u32>::new();
+        let inner = d;
+        d = next.add_callback(move |_| inner);
+        trigger.callback(0);
+    }
+    let story = inspect::explain(&d);
+    assert!(story.to_string().lines().count() < 300);
+    first.callback(42);
+    assert_eq!(d.take_result().unwrap().unwrap(), 42);
+}
+
+#[test]
+fn a_long_history_keeps_its_ends() {
+    inspect::enable();
+    let (trigger, mut d) = Deferred::<u32>::new();
+    let pause = d.pause();
+    for _ in 0..1_000 {
+        d = d.map(|n| n + 1);
+    }
+    assert_eq!(inspect::explain(&d).links.len(), 1_000);
+    trigger.callback(0);
+    drop(pause);
+    let story = inspect::explain(&d);
+    assert!(story.links.len() < 100 && story.left_out > 900, "{}", story.links.len());
+    assert!(story.to_string().contains("more links have run)"));
+}
+
+#[test]
+fn a_report_tells_the_story() {
+    inspect::enable();
+    let collector = report::collect();
+    let (trigger, d) = Deferred::<u32>::new();
+    drop(d.map(|n| n + 1).add_callback(|_| Err::<u32, _>(Failure::msg("it is broken"))));
+    trigger.callback(1);
+    let reports = collector.take();
+    let history = reports[0].history.as_deref().unwrap();
+    assert!(history.contains("callback added at") && history.contains("failed: "), "{history}");
+}
+
+#[test]
+fn a_link_may_ask_for_the_story_of_its_own_deferred() {
+    inspect::enable();
+    let (trigger, d) = Deferred::<u32>::new();
+    let d = d.map(|n| {
+        let stories = inspect::pending();
+        assert!(stories.iter().any(|story| story.now == Now::Runs), "{stories:?}");
+        n
+    });
+    trigger.callback(1);
+    assert_eq!(d.take_result().unwrap().unwrap(), 1);
+}
