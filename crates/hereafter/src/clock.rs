@@ -3,6 +3,7 @@
 //! Everything in Hereafter that waits for time takes a [`Clock`]: `hereafter-reactor`'s is the real
 //! one, [`ManualClock`] the one for tests. A clock of your own can keep its calls in [`Timers`].
 
+use crate::report;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::time::Duration;
@@ -105,6 +106,14 @@ struct Call {
     function: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
+impl Call {
+    /// Drops what was to be called, which is user code.
+    fn forget(&self) {
+        let function = self.function.take();
+        report::guard("a timed call, when it was dropped", || drop(function));
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallState {
     Waiting,
@@ -165,7 +174,7 @@ impl DelayedCall {
         let queue = self.queue()?;
         self.0.state.set(CallState::Cancelled);
         queue.remove(self.0.place.get());
-        drop(self.0.function.take());
+        self.0.forget();
         Ok(())
     }
 
@@ -319,7 +328,7 @@ impl Drop for Queue {
     /// what they hold (a trigger, say) does not wait for ever.
     fn drop(&mut self) {
         for call in core::mem::take(self.calls.get_mut()).into_values() {
-            drop(call.function.take());
+            call.forget();
         }
     }
 }

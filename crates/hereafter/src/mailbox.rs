@@ -2,6 +2,7 @@
 
 use crate::driver;
 use crate::erased::LocalTask;
+use crate::report;
 use core::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -53,6 +54,11 @@ enum Letter {
     Task(LocalTask),
 }
 
+/// Drops what will not be run.
+fn give_up(letter: Letter) {
+    report::guard("a call posted to a mailbox, when it was dropped", || drop(letter));
+}
+
 impl core::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Mailbox").field("owner", &self.0.owner).finish_non_exhaustive()
@@ -65,13 +71,14 @@ struct Owner(OnceCell<Mailbox>);
 impl Drop for Owner {
     fn drop(&mut self) {
         if let Some(mailbox) = self.0.get() {
-            let left = {
+            let (left, notify) = {
                 let mut state = mailbox.state();
                 state.closed = true;
-                state.notify = None;
-                core::mem::take(&mut state.letters)
+                (core::mem::take(&mut state.letters), state.notify.take())
             };
-            drop(left);
+            // All of it is user code, and this drop must not unwind.
+            report::guard("what notifies of a mailbox, when it was dropped", || drop(notify));
+            left.into_iter().for_each(give_up);
         }
     }
 }
@@ -131,12 +138,12 @@ impl Mailbox {
     /// ```
     pub fn post(&self, call: impl FnOnce() + Send + 'static) {
         // A call may be dropped on this thread; it is `Send`.
-        drop(self.deliver(Letter::Call(Box::new(call))));
+        self.deliver(Letter::Call(Box::new(call))).unwrap_or_else(give_up);
     }
 
     pub(crate) fn post_task(&self, task: LocalTask) {
         // Where the owner thread has ended, the drop leaves the coroutine where it is.
-        drop(self.deliver(Letter::Task(task)));
+        self.deliver(Letter::Task(task)).unwrap_or_else(give_up);
     }
 
     /// Puts a letter into the box and rings the bell; gives it back when the box is closed.
@@ -151,14 +158,14 @@ impl Mailbox {
         };
         self.0.arrived.notify_all();
         if let Some(notify) = notify {
-            notify();
+            report::guard("what notifies of a mailbox", || notify());
         }
         Ok(())
     }
 
     /// Sets what is called, on the posting thread, whenever something arrives; `None` for nothing.
     ///
-    /// A reactor uses it to be woken.
+    /// A reactor uses it to be woken. A panic in it is reported, and the post is there all the same.
     ///
     /// # Examples
     ///
@@ -168,7 +175,8 @@ impl Mailbox {
     /// Mailbox::current().set_notify(Some(Arc::new(|| println!("there is post"))));
     /// ```
     pub fn set_notify(&self, notify: Option<Arc<dyn Fn() + Send + Sync>>) {
-        self.state().notify = notify;
+        // What it replaces is dropped when nothing is locked any more.
+        let _before = core::mem::replace(&mut self.state().notify, notify);
     }
 
     /// Runs what has arrived, in the order of arrival; how many there were.
@@ -195,7 +203,7 @@ impl Mailbox {
         let count = letters.len();
         for letter in letters {
             match letter {
-                Letter::Call(call) => crate::report::guard("a call posted to a mailbox", call),
+                Letter::Call(call) => report::guard("a call posted to a mailbox", call),
                 Letter::Task(task) => driver::run(task),
             }
         }

@@ -80,13 +80,17 @@ impl<T: Send + 'static> Future for SendDeferred<T> {
     ///
     /// When polled again after that.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Wakers are somebody else's code: none is cloned or dropped while the state is locked.
+        let waker = context.waker().clone();
         let mut state = lock(&self.0);
         assert!(!state.taken, "a deferred was polled after it had given its result");
         if let Some(result) = state.result.take() {
             state.taken = true;
             return Poll::Ready(result);
         }
-        state.waker = Some(context.waker().clone());
+        let before = state.waker.replace(waker);
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }
