@@ -66,12 +66,15 @@ mod links;
 mod list;
 mod locks;
 pub mod mailbox;
+#[cfg(all(test, loom))]
+mod models;
 mod outcome;
 mod queue;
 mod remote;
 pub mod report;
 mod send;
 mod share;
+mod sync;
 mod timeout;
 mod trigger;
 mod waiters;

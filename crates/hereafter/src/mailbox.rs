@@ -3,10 +3,13 @@
 use crate::driver;
 use crate::erased::LocalTask;
 use crate::report;
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, ThreadId, current};
 use core::cell::OnceCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::PoisonError;
+
+/// What is called whenever something arrives.
+type Notify = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 /// The inbox of one thread.
 ///
@@ -44,7 +47,7 @@ struct Inbox {
 
 struct State {
     letters: VecDeque<Letter>,
-    notify: Option<Arc<dyn Fn() + Send + Sync>>,
+    notify: Option<Notify>,
     /// The owner thread has ended.
     closed: bool,
 }
@@ -83,8 +86,14 @@ impl Drop for Owner {
     }
 }
 
+#[cfg(not(all(test, loom)))]
 thread_local! {
     static MAILBOX: Owner = const { Owner(OnceCell::new()) };
+}
+
+#[cfg(all(test, loom))]
+loom::thread_local! {
+    static MAILBOX: Owner = Owner(OnceCell::new());
 }
 
 impl Mailbox {
@@ -108,7 +117,7 @@ impl Mailbox {
     fn new() -> Self {
         let state = State { letters: VecDeque::new(), notify: None, closed: false };
         Self(Arc::new(Inbox {
-            owner: std::thread::current().id(),
+            owner: current().id(),
             state: Mutex::new(state),
             arrived: Condvar::new(),
         }))
@@ -174,7 +183,7 @@ impl Mailbox {
     /// use std::sync::Arc;
     /// Mailbox::current().set_notify(Some(Arc::new(|| println!("there is post"))));
     /// ```
-    pub fn set_notify(&self, notify: Option<Arc<dyn Fn() + Send + Sync>>) {
+    pub fn set_notify(&self, notify: Option<std::sync::Arc<dyn Fn() + Send + Sync>>) {
         // What it replaces is dropped when nothing is locked any more.
         let _before = core::mem::replace(&mut self.state().notify, notify);
     }

@@ -3,11 +3,12 @@
 use crate::deferred::Deferred;
 use crate::failure::Failure;
 use crate::report;
+use crate::sync::{Mutex, MutexGuard};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A future of a deferred's result for any thread; made by [`Deferred::into_send`].
 ///
