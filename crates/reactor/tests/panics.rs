@@ -671,7 +671,8 @@ fn the_steps_of_a_task_when_they_are_dropped() -> TestResult {
     let cooperator = Cooperator::with_slice(&clock, Duration::from_hours(1));
     let ends = cooperator.coiterate(Steps(Bomb(())).take(3));
     let fails = cooperator.coiterate(Steps(Bomb(())).map(|_| Err::<(), _>(Failure::msg("no"))));
-    let panics = cooperator.coiterate(Steps(Bomb(())).map(|_| -> Result<(), Failure> { panic!("no") }));
+    let panics =
+        cooperator.coiterate(Steps(Bomb(())).map(|_| -> Result<(), Failure> { panic!("no") }));
     let others = cooperator.coiterate((0..10).map(|_| Ok(())));
     clock.advance(Duration::from_secs(1));
     for (d, succeeds) in [(ends, true), (fails, false), (panics, false), (others, true)] {
