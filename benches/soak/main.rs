@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hereafter::{Deferred, Failure, gather_results};
-use hereafter_reactor::{Phase, Reactor, SystemEvent};
+use hereafter_reactor::{Reactor, RunOptions};
 
 use crate::gauges::{Gauges, Sample, grown};
 use crate::loads::{LOADS, Load};
@@ -84,20 +84,25 @@ fn run(arguments: Arguments) -> Result<Vec<String>, Failure> {
     let reactor = Reactor::new()?;
     let result = Rc::new(Cell::new(None));
     let interrupted = Rc::new(Cell::new(false));
-    let (keep, stopping, cut_short) = (result.clone(), reactor.clone(), interrupted.clone());
-    let done = Deferred::from_coroutine(soak(reactor.clone(), arguments, interrupted.clone()))
+    let (keep, stopping, cut_short) = (result.clone(), reactor.remote(), interrupted.clone());
+    Deferred::from_coroutine(soak(reactor.clone(), arguments, interrupted))
         .add_both(move |result| {
             keep.set(Some(result));
-            // It has been stopped, where it was cut short.
-            let _ = stopping.stop();
+            stopping.stop();
         })
-        .share();
-    // A signal ends the loads, and they end the program.
-    reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move || {
+        .detach();
+    // Ctrl-C ends the loads, and they end the program: the reactor would close all that they use.
+    Deferred::from_coroutine(async move {
+        tokio::signal::ctrl_c().await?;
+        println!("It is interrupted, and ends when all that is under way has ended.");
         cut_short.set(true);
-        done.wait()
-    });
-    reactor.run().map_err(Failure::new)?;
+        tokio::signal::ctrl_c().await?;
+        std::process::exit(130);
+        #[allow(unreachable_code, reason = "it says what kind of error there may be")]
+        Ok::<(), Failure>(())
+    })
+    .detach();
+    reactor.run_with(RunOptions::default().signals(false)).map_err(Failure::new)?;
     result.take().unwrap_or_else(|| Err(Failure::msg("it has stopped before its end")))
 }
 
