@@ -129,36 +129,53 @@ pub(crate) fn grown(samples: &[Sample]) -> Vec<String> {
             samples.len()
         )];
     }
-    let (first, last) = (&samples[..third], &samples[samples.len() - third..]);
-    let memory: [(&str, fn(&Gauges) -> i64, i64); 3] = [
-        ("allocated blocks", |gauges| gauges.blocks, BLOCKS_BOUND),
-        ("allocated bytes", |gauges| gauges.bytes, BYTES_BOUND),
-        ("bytes of resident memory", |gauges| gauges.resident, RESIDENT_BOUND),
-    ];
-    let exact: [(&str, fn(&Gauges) -> i64, i64); 4] = [
-        ("open files", |gauges| gauges.files, FILES_BOUND),
-        ("tasks", |gauges| gauges.tasks, 0),
-        ("connections", |gauges| gauges.connections, 0),
-        ("ports", |gauges| gauges.ports, 0),
-    ];
+    let (before, after) = (&samples[..third], &samples[samples.len() - third..]);
     let mut lines = Vec::new();
-    for (name, gauge, bound) in memory {
-        let (before, after) = (median(first, gauge), median(last, gauge));
+    for Judged { name, gauge, bound } in MEMORY {
+        let (before, after) = (median(before, gauge), median(after, gauge));
         if after - before > bound {
             lines.push(format!(
                 "{name} have grown from {before} to {after}; {bound} more are allowed"
             ));
         }
     }
-    for (name, gauge, bound) in exact {
-        // What is open at rest may wait for a moment to be closed, but not in every look.
-        let least = |samples: &[Sample]| samples.iter().map(|sample| gauge(&sample.gauges)).min();
-        let (before, after) = (least(first), least(last));
-        if after.zip(before).is_some_and(|(after, before)| after - before > bound) {
-            lines.push(format!("{name} have grown from {before:?} to {after:?} at the least"));
+    for Judged { name, gauge, bound } in OPEN {
+        let (before, after) = (least(before, gauge), least(after, gauge));
+        if after - before > bound {
+            lines.push(format!("{name} have grown from {before} to {after} at the least"));
         }
     }
     lines
+}
+
+/// A gauge, and by how much it may grow.
+struct Judged {
+    name: &'static str,
+    gauge: fn(&Gauges) -> i64,
+    bound: i64,
+}
+
+/// What goes up and down is judged by its middle.
+const MEMORY: [Judged; 3] = [
+    Judged { name: "allocated blocks", gauge: |gauges| gauges.blocks, bound: BLOCKS_BOUND },
+    Judged { name: "allocated bytes", gauge: |gauges| gauges.bytes, bound: BYTES_BOUND },
+    Judged {
+        name: "bytes of resident memory",
+        gauge: |gauges| gauges.resident,
+        bound: RESIDENT_BOUND,
+    },
+];
+
+/// What is open at rest may take a moment to be closed, but not in every look.
+const OPEN: [Judged; 4] = [
+    Judged { name: "open files", gauge: |gauges| gauges.files, bound: FILES_BOUND },
+    Judged { name: "tasks", gauge: |gauges| gauges.tasks, bound: 0 },
+    Judged { name: "connections", gauge: |gauges| gauges.connections, bound: 0 },
+    Judged { name: "ports", gauge: |gauges| gauges.ports, bound: 0 },
+];
+
+fn least(samples: &[Sample], gauge: fn(&Gauges) -> i64) -> i64 {
+    samples.iter().map(|sample| gauge(&sample.gauges)).min().unwrap_or(0)
 }
 
 fn median(samples: &[Sample], gauge: fn(&Gauges) -> i64) -> i64 {

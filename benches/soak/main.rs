@@ -157,7 +157,7 @@ async fn soak(
     for (name, count) in &*counts.borrow() {
         println!("  {count:>12}  {name}");
     }
-    println!("  {:>12}  failures and panics reported, all of them meant", world.reported());
+    println!("  {:>12}  failures and panics reported, all of them meant", world::reported());
     world.close().await?;
     if interrupted.get() {
         println!(
@@ -169,9 +169,35 @@ async fn soak(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_load_gets_through_and_leaves_nothing() -> Result<(), Failure> {
+        let reactor = Reactor::new()?;
+        let (result, stopping) = (Rc::new(Cell::new(None)), reactor.remote());
+        let (keep, inside) = (result.clone(), reactor.clone());
+        Deferred::from_coroutine(async move {
+            let world = World::new(&inside, false).await?;
+            for load in LOADS.iter().filter(|load| !load.needs_postgres) {
+                let done = (load.run)(world.clone()).await;
+                let done = done.map_err(|why| Failure::msg(format!("{}: {why}", load.name)))?;
+                assert!(done > 0, "{}", load.name);
+            }
+            world.come_to_rest(PATIENCE).await?;
+            world.close().await
+        })
+        .add_both(move |result| {
+            keep.set(Some(result));
+            stopping.stop();
+        })
+        .detach();
+        reactor.run_with(RunOptions::default().signals(false))?;
+        result.take().expect("the reactor was stopped by this")
     }
 }

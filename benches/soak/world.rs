@@ -18,6 +18,10 @@ use crate::postgres::Server;
 /// How many reports there have been, in whatever thread.
 static REPORTED: AtomicU64 = AtomicU64::new(0);
 
+pub(crate) fn reported() -> u64 {
+    REPORTED.load(Ordering::SeqCst)
+}
+
 /// Servers, databases and counts.
 pub(crate) struct World {
     pub(crate) reactor: Reactor,
@@ -128,10 +132,6 @@ impl World {
         self.expected.set(self.expected.get() + count);
     }
 
-    pub(crate) fn reported(&self) -> u64 {
-        REPORTED.load(Ordering::SeqCst)
-    }
-
     /// Waits until nothing is under way.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl World {
                 return Err(Failure::msg(format!(
                     "not at rest after {patience:?}: {} connections, {} of {} reports; {left}",
                     self.reactor.open_connections(),
-                    self.reported(),
+                    reported(),
                     self.expected.get(),
                 )));
             }
@@ -164,7 +164,7 @@ impl World {
             && self.reactor.delayed_calls().is_empty()
             && threads.busy + threads.queued == 0
             && in_use(&self.sqlite) + self.postgres.as_ref().map_or(0, in_use) == 0
-            && self.reported() == self.expected.get()
+            && reported() == self.expected.get()
     }
 
     pub(crate) async fn close(&self) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hereafter::errors::CancelledError;
 use hereafter::{Deferred, Failure};
-use hereafter_adbapi::{ConnectionPool, params};
+use hereafter_adbapi::{ConnectionPool, Row, params};
 
 use super::{some_turns, wrong};
 use crate::world::World;
@@ -51,7 +51,7 @@ fn transfers(pool: ConnectionPool) -> Deferred<u64> {
             other => return Err(wrong(other)),
         }
         let rows = pool.run_query("SELECT id, balance FROM accounts", params![]).await?;
-        let balances: Result<Vec<(i64, i64)>, _> = rows.iter().map(|row| row.read()).collect();
+        let balances: Result<Vec<(i64, i64)>, _> = rows.iter().map(Row::read).collect();
         let total: i64 = balances?.iter().map(|(_, balance)| balance).sum();
         if total != TOTAL {
             return Err(wrong(total));

@@ -40,7 +40,7 @@ pub(crate) fn pool(world: Rc<World>) -> Deferred<u64> {
             }
         }
         let results = DeferredList::new(calls).consume_errors().wait().await?;
-        if results[0].as_ref().is_err_and(|failure| failure.is::<Panicked>()) {
+        if results[0].as_ref().is_err_and(Failure::is::<Panicked>) {
             return Err(wrong(results));
         }
         // One that waits for a deferred of ours.
