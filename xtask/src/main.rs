@@ -12,6 +12,7 @@
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
 //! | [`soak`] | `soak`: everything at once for half an hour, to see that nothing of it stays |
 //! | [`site`] | `site`: a web site to try a link checker on |
+//! | [`tsan`] | `tsan`: the tests in which threads meet, under the thread sanitizer |
 //! | [`step`] | what they share: named steps that show what they run |
 
 mod abort;
@@ -25,6 +26,7 @@ mod site;
 mod soak;
 mod step;
 mod test;
+mod tsan;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,8 @@ enum Command {
     /// Measure, beside peers.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Run the tests in which threads meet under the thread sanitizer.
+    Tsan(tsan::Arguments),
     /// Do everything at once for half an hour, and fail if anything of it stays.
     Soak(soak::Arguments),
     /// Write a site of linked HTML pages: the same one every time, of any size.
@@ -79,6 +83,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Oracle(arguments) => oracle::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
+        Command::Tsan(arguments) => tsan::run(arguments),
         Command::Soak(arguments) => soak::run(arguments),
         Command::Site(arguments) => site::run(arguments),
     }
