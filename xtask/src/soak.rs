@@ -1,13 +1,15 @@
 //! `cargo xtask soak`: mixed load for as long as is asked for, to see that nothing of it stays.
 //!
-//! The native door's is the program `soak` of the benchmarks, which prints what it looks at; here it
-//! gets the database that it needs.
+//! The native door's is the program `soak` of the benchmarks, which prints what it looks at, and gets
+//! the database that it needs here. The Python door's is `benches/python/soak_mixed.py`, which gets an
+//! environment with Twisted and the wheel.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::postgresql;
+use crate::python::{Environment, Python};
 use crate::step::{self, Steps, cargo};
 
 /// What to run, and for how long.
@@ -28,12 +30,15 @@ pub(crate) struct Arguments {
 enum Door {
     /// The crates, on a reactor: chains, timers, threads, connections, databases, file locks.
     Native,
+    /// The Python door, in a program of Twisted's.
+    Python,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new("cargo xtask soak");
     match arguments.door {
         Door::Native => native(&mut steps, arguments),
+        Door::Python => python(&mut steps, arguments),
     }
 }
 
@@ -57,20 +62,26 @@ fn native(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     }
     // Each of the failures that are meant would pay for a backtrace.
     command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
-    last_step(steps, "the native soak", command)
+    last_step("the native soak", command)
+}
+
+fn python(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
+    let environment = Environment::for_tests(steps, &Python::find()?, &[])?;
+    environment.install_wheel(steps)?;
+    let mut command = environment.python(["-m", "hereafter", "benches/python/soak_mixed.py"]);
+    command.arg("--minutes").arg(arguments.minutes.to_string()).args(&arguments.handed_on);
+    last_step("the soak of the Python door", command)
 }
 
 /// Runs a command that ends at Ctrl-C on its own terms, with a summary: where that can be done, it
 /// takes our place, so that nobody is told before it is through that it has ended.
-fn last_step(steps: &mut Steps, name: &str, mut command: Command) -> Result<()> {
+fn last_step(name: &str, mut command: Command) -> Result<()> {
+    println!("\n==> {name}");
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt as _;
-        // What it is shown with, and no time of its own.
-        let _ = steps;
-        println!("\n==> {name}");
         Err(command.exec()).with_context(|| format!("starting {name}"))
     }
     #[cfg(not(unix))]
-    steps.run(name, &mut command)
+    step::run(&mut command).context(name.to_owned())
 }
