@@ -11,8 +11,8 @@ use hereafter_reactor::Reactor;
 
 use crate::allocator;
 
-/// The part of the looks that is warm-up.
-const WARM: f64 = 0.25;
+/// One in so many of the looks, the first ones, is warm-up.
+const WARM: usize = 4;
 
 /// By how much memory may grow from the first to the last third of what follows.
 const BLOCKS_BOUND: i64 = 1000;
@@ -112,23 +112,24 @@ impl fmt::Display for Sample {
     }
 }
 
+/// The looks after the warm-up.
+fn after_warm_up(samples: &[Sample]) -> &[Sample] {
+    &samples[samples.len().div_ceil(WARM)..]
+}
+
+/// Whether there are looks enough to tell what grows.
+pub(crate) fn are_enough(samples: &[Sample]) -> bool {
+    after_warm_up(samples).len() >= 3
+}
+
 /// What has grown that should not have: one line each.
 pub(crate) fn grown(samples: &[Sample]) -> Vec<String> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "it is a part of a small number"
-    )]
-    let warm = (samples.len() as f64 * WARM).ceil() as usize;
-    let samples = &samples[warm.min(samples.len())..];
-    let third = samples.len() / 3;
-    if third == 0 {
-        return vec![format!(
-            "there are {} looks after the warm-up, too few to tell: let it run longer",
-            samples.len()
-        )];
+    if !are_enough(samples) {
+        let text = format!("{} looks are too few to tell: let it run longer", samples.len());
+        return vec![text];
     }
+    let samples = after_warm_up(samples);
+    let third = samples.len() / 3;
     let (before, after) = (&samples[..third], &samples[samples.len() - third..]);
     let mut lines = Vec::new();
     for Judged { name, gauge, bound } in MEMORY {

@@ -29,7 +29,7 @@ use clap::Parser;
 use hereafter::{Deferred, Failure, gather_results};
 use hereafter_reactor::{Reactor, RunOptions};
 
-use crate::gauges::{Gauges, Sample, grown};
+use crate::gauges::{Gauges, Sample, are_enough, grown};
 use crate::loads::{LOADS, Load};
 use crate::world::World;
 
@@ -59,10 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
-        Ok(complaints) if complaints.is_empty() => {
-            println!("Nothing has stayed.");
-            ExitCode::SUCCESS
-        }
+        Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
         Ok(complaints) => {
             for line in complaints {
                 eprintln!("error: {line}");
@@ -159,12 +156,15 @@ async fn soak(
     }
     println!("  {:>12}  failures and panics reported, all of them meant", world::reported());
     world.close().await?;
-    if interrupted.get() {
-        println!(
-            "It was interrupted: whether anything grows is told by what has been seen so far."
-        );
+    if interrupted.get() && !are_enough(&samples) {
+        println!("It was interrupted too early to tell whether anything stays.");
+        return Ok(Vec::new());
     }
-    Ok(grown(&samples))
+    let complaints = grown(&samples);
+    if complaints.is_empty() {
+        println!("Nothing has stayed.");
+    }
+    Ok(complaints)
 }
 
 #[cfg(test)]
