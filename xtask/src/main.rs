@@ -3,22 +3,30 @@
 //! | module | command |
 //! |---|---|
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
+//! | [`abort`] | the crates built with `panic = "abort"` |
+//! | [`loom`] | `loom`: what threads share, in every order that there is |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
 //! | [`postgresql`] | what adbapi's tests need of it |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
+//! | [`soak`] | `soak`: everything at once for half an hour, to see that nothing of it stays |
 //! | [`site`] | `site`: a web site to try a link checker on |
+//! | [`tsan`] | `tsan`: the tests in which threads meet, under the thread sanitizer |
 //! | [`step`] | what they share: named steps that show what they run |
 
+mod abort;
 mod bench;
+mod loom;
 mod miri;
 mod oracle;
 mod postgresql;
 mod python;
 mod site;
+mod soak;
 mod step;
 mod test;
+mod tsan;
 
 use std::process::ExitCode;
 
@@ -39,6 +47,8 @@ enum Command {
     Test(test::Arguments),
     /// Run the tests of the crate with `unsafe` code under Miri, with both of its memory models.
     Miri(miri::Arguments),
+    /// Run the models of what threads share, in every order that there is.
+    Loom(loom::Arguments),
     /// Run random Deferred programs on stock Twisted and on both doors, and compare.
     Oracle(oracle::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
@@ -46,6 +56,10 @@ enum Command {
     /// Measure, beside peers.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Run the tests in which threads meet under the thread sanitizer.
+    Tsan(tsan::Arguments),
+    /// Do everything at once for half an hour, and fail if anything of it stays.
+    Soak(soak::Arguments),
     /// Write a site of linked HTML pages: the same one every time, of any size.
     Site(site::Arguments),
 }
@@ -65,9 +79,12 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
+        Command::Loom(arguments) => loom::run(arguments),
         Command::Oracle(arguments) => oracle::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
+        Command::Tsan(arguments) => tsan::run(arguments),
+        Command::Soak(arguments) => soak::run(arguments),
         Command::Site(arguments) => site::run(arguments),
     }
 }

@@ -60,16 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut steps = Steps::new("cargo xtask miri");
     if !is_installed() {
-        steps.run(
-            "installing Miri",
-            Command::new("rustup").args([
-                "toolchain",
-                "install",
-                "nightly",
-                "--profile=minimal",
-                "--component=miri,rust-src",
-            ]),
-        )?;
+        install(&mut steps, "installing Miri", "miri,rust-src")?;
     }
     if arguments.install {
         return Ok(());
@@ -100,8 +91,22 @@ fn is_installed() -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Adds the nightly toolchain, or what it lacks.
+///
+/// # Errors
+///
+/// Fails when rustup is missing or cannot reach its server.
+pub(crate) fn install(steps: &mut Steps, name: &str, components: &str) -> Result<()> {
+    let components = format!("--component={components}");
+    let mut rustup = Command::new("rustup");
+    steps.run(
+        name,
+        rustup.args(["toolchain", "install", "nightly", "--profile=minimal", &components]),
+    )
+}
+
 /// `cargo` of the nightly toolchain, free of what the running cargo has set for its own toolchain.
-fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
+pub(crate) fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", "cargo"]).args(arguments).current_dir(step::root());
     for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {

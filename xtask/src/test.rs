@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 
+use crate::abort;
+use crate::loom;
 use crate::postgresql;
 use crate::python::{self, Selection};
 use crate::step::{Steps, cargo};
@@ -71,6 +73,8 @@ fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         "hereafter without its default features",
         &mut cargo(["test", "--package", "hereafter", "--no-default-features"]),
     )?;
+    loom::test(steps)?;
+    abort::test(steps)?;
     if !arguments.no_publish_check {
         // Each crate is built from its own package, so a file that the package lacks is noticed.
         steps.run(

@@ -137,7 +137,7 @@ impl Connection {
             Ok(statement) => {
                 self.0.with(async move |lease: &mut Lease| lease.query(statement).await)
             }
-            Err(error) => Deferred::fail(error),
+            Err(failure) => Deferred::fail(failure),
         }
     }
 
@@ -172,7 +172,7 @@ impl Connection {
             Ok(statement) => {
                 self.0.with(async move |lease: &mut Lease| lease.operation(statement).await)
             }
-            Err(error) => Deferred::fail(error),
+            Err(failure) => Deferred::fail(failure),
         }
     }
 

@@ -15,6 +15,7 @@ use hereafter::{Deferred, DeferredLock, Failure, LockGuard, Outcome};
 use hereafter_reactor::{Phase, Reactor, SystemEvent, TriggerId};
 use sqlx::{SqlSafeStr, SqlStr};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 
 /// How long the reactor waits, when it stops, for what is being done on the connections.
@@ -340,7 +341,7 @@ impl ConnectionPool {
                     async move { Ok(inner.lease().await?.query(statement).await?) },
                 )
             }
-            Err(error) => Deferred::fail(error),
+            Err(failure) => Deferred::fail(failure),
         }
     }
 
@@ -378,7 +379,7 @@ impl ConnectionPool {
                 let _turn = inner.turn_to_write().await?;
                 Ok(inner.lease().await?.operation(statement).await?)
             }),
-            Err(error) => Deferred::fail(error),
+            Err(failure) => Deferred::fail(failure),
         }
     }
 
@@ -533,10 +534,15 @@ impl Inner {
         &self,
         sql: impl SqlSafeStr,
         params: impl Params<'q>,
-    ) -> Result<Statement, Error> {
-        let mut arguments = self.server.arguments();
-        params.add_to(&mut arguments)?;
-        Ok(Statement { sql: sql.into_sql_str(), arguments })
+    ) -> Result<Statement, Failure> {
+        // How a value is encoded may be user code: a panic is the failure of this one statement.
+        let encode = || {
+            let mut arguments = self.server.arguments();
+            params.add_to(&mut arguments)?;
+            Ok(Statement { sql: sql.into_sql_str(), arguments })
+        };
+        catch_unwind(AssertUnwindSafe(encode))
+            .unwrap_or_else(|panic| Err(Failure::from_panic(panic)))
     }
 
     /// A connection, when one is free and the reactor runs. SQLite's thread may have answered before

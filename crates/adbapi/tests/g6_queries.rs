@@ -4,7 +4,10 @@ mod common;
 
 use common::{count, error_of, run, run_in_file, run_in_memory};
 use hereafter::Failure;
-use hereafter_adbapi::{AssertSqlSafe, ConnectionPool, Error, Row, params};
+use hereafter::errors::Panicked;
+use hereafter_adbapi::{
+    Arguments, AssertSqlSafe, ColumnError, ConnectionPool, Error, FromRow, Params, Row, params,
+};
 
 #[test]
 fn g6_values_of_all_sorts_come_back_as_they_went_in() {
@@ -195,6 +198,52 @@ fn g6_an_address_that_is_none_says_what_one_looks_like() {
             error,
             "postgres://ada@host:port/db is no address of a database: invalid port number"
         );
+        Ok(())
+    });
+}
+
+/// Values that panic when they are asked for.
+struct Broken;
+
+impl Params<'_> for Broken {
+    fn add_to(self, _: &mut Arguments) -> Result<(), Error> {
+        panic!("no values")
+    }
+}
+
+/// A row that cannot be read.
+#[derive(Debug)]
+struct Unreadable;
+
+impl FromRow for Unreadable {
+    fn from_row(_: &Row) -> Result<Self, ColumnError> {
+        panic!("no row")
+    }
+}
+
+#[test]
+fn g6_user_code_that_panics_fails_its_statement_and_no_other() {
+    run_in_memory(|pool| async move {
+        let said = |failure: Failure| failure.check::<Panicked>().unwrap().message().to_owned();
+        assert_eq!(said(pool.run_query("SELECT 1", Broken).await.unwrap_err()), "no values");
+        assert_eq!(said(pool.run_operation("SELECT 1", Broken).await.unwrap_err()), "no values");
+        let read = pool.run_query("SELECT 1", params![]).add_callback(|rows| {
+            rows[0].read::<Unreadable>()?;
+            Ok(())
+        });
+        assert_eq!(said(read.await.unwrap_err()), "no row");
+        pool.run_operation("CREATE TABLE t (n INTEGER)", params![]).await?;
+        let interaction = pool.run_interaction(|transaction| async move {
+            transaction.run_operation("INSERT INTO t VALUES (1)", params![]).await?;
+            transaction.run_operation("INSERT INTO t VALUES (?)", Broken).await
+        });
+        assert_eq!(said(interaction.await.unwrap_err()), "no values");
+        let function = pool.run_with_connection(|connection| async move {
+            connection.run_query("SELECT 1", Broken).await
+        });
+        assert_eq!(said(function.await.unwrap_err()), "no values");
+        assert_eq!(count(&pool, "SELECT count(*) FROM t").await?, 0);
+        assert_eq!(pool.stats().in_use, 0);
         Ok(())
     });
 }

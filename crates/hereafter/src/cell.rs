@@ -122,7 +122,11 @@ impl CellRef {
     /// Sets user code as the canceller, save where the cancel has a way to go already.
     pub(crate) fn replace_canceller(&self, canceller: Box<dyn FnOnce()>) {
         match self.0.head.canceller.take() {
-            None | Some(Canceller::Call(_)) => self.set_canceller(Canceller::Call(canceller)),
+            None => self.set_canceller(Canceller::Call(canceller)),
+            Some(Canceller::Call(before)) => {
+                self.set_canceller(Canceller::Call(canceller));
+                report::guard("a canceller, when it was dropped", || drop(before));
+            }
             own => self.0.head.canceller.set(own),
         }
     }

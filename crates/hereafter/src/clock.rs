@@ -3,6 +3,7 @@
 //! Everything in Hereafter that waits for time takes a [`Clock`]: `hereafter-reactor`'s is the real
 //! one, [`ManualClock`] the one for tests. A clock of your own can keep its calls in [`Timers`].
 
+use crate::report;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::time::Duration;
@@ -105,6 +106,14 @@ struct Call {
     function: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
+impl Call {
+    /// Drops what was to be called, which is user code.
+    fn forget(&self) {
+        let function = self.function.take();
+        report::guard("a timed call, when it was dropped", || drop(function));
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallState {
     Waiting,
@@ -165,7 +174,7 @@ impl DelayedCall {
         let queue = self.queue()?;
         self.0.state.set(CallState::Cancelled);
         queue.remove(self.0.place.get());
-        drop(self.0.function.take());
+        self.0.forget();
         Ok(())
     }
 
@@ -306,6 +315,13 @@ impl Queue {
         self.calls.borrow_mut().remove(&place)
     }
 
+    fn clear(&self) {
+        for call in self.calls.take().into_values() {
+            call.state.set(CallState::Cancelled);
+            call.forget();
+        }
+    }
+
     fn move_to(&self, call: &Rc<Call>, time: Duration) {
         let (_, asked) = call.place.get();
         if let Some(call) = self.remove(call.place.get()) {
@@ -318,9 +334,7 @@ impl Drop for Queue {
     /// The calls will never be made. They go now, although handles on them may live on, so that
     /// what they hold (a trigger, say) does not wait for ever.
     fn drop(&mut self) {
-        for call in core::mem::take(self.calls.get_mut()).into_values() {
-            drop(call.function.take());
-        }
+        self.clear();
     }
 }
 
@@ -439,6 +453,23 @@ impl Timers {
     /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Cancels all calls that wait. A clock that comes to its end does so where one of them may hold
+    /// the clock itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter::clock::Timers;
+    /// use std::time::Duration;
+    /// let timers = Timers::new(|| Duration::ZERO);
+    /// let call = timers.schedule(Duration::from_secs(1), Box::new(|| ()));
+    /// timers.clear();
+    /// assert!(timers.is_empty() && !call.active());
+    /// ```
+    pub fn clear(&self) {
+        self.0.clear();
     }
 
     /// The calls that wait, in their order (Twisted's `getDelayedCalls`).

@@ -7,6 +7,7 @@ use crate::erased::{self, DropGuarded, LocalTask};
 use crate::failure::Failure;
 use crate::mailbox::Mailbox;
 use crate::outcome::Outcome;
+use crate::report;
 use crate::trigger::Trigger;
 use core::future::{Future, poll_fn};
 use core::panic::Location;
@@ -23,6 +24,11 @@ fn finish<T: 'static>(trigger: Trigger<T>, result: Deferred<T>) {
             if cell.claim() {
                 end.put(result);
                 driver::finished(cell);
+            } else {
+                // It was cancelled from inside. Nothing may unwind through the task.
+                report::guard("a result that nobody wants any more, when it was dropped", || {
+                    drop(result);
+                });
             }
         }
         Repr::Pending(out) => {

@@ -40,8 +40,10 @@
 //!   [`Abandoned`](errors::Abandoned).
 //! * Links run in the order in which they were added, synchronously, on one thread.
 //! * User code may do anything, from anywhere, to any deferred: nothing is borrowed while it runs.
-//! * A panic in user code is caught at the link and becomes a [`Failure`]. With `panic = "abort"` the
-//!   crate works, save that a panic ends the process.
+//! * A panic in user code is caught where that is called: in a link it becomes a [`Failure`], and where
+//!   there is no deferred for it (a drop, a waker, a hook) it is [reported](report). A drop that
+//!   panics while another panic unwinds ends the process, as always in Rust. With `panic = "abort"`
+//!   the crate works, save that any panic ends the process.
 //! * Chains and lines of waiting deferreds of any length fire, and are freed, in constant stack.
 //! * A failure that nobody handled is reported, once and at once.
 //!
@@ -68,12 +70,15 @@ mod links;
 mod list;
 mod locks;
 pub mod mailbox;
+#[cfg(all(test, loom))]
+mod models;
 mod outcome;
 mod queue;
 mod remote;
 pub mod report;
 mod send;
 mod share;
+mod sync;
 mod timeout;
 mod trigger;
 mod waiters;

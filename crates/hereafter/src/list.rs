@@ -316,12 +316,14 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
 
     /// Nobody will see this result.
     fn discard(&self, result: Result<T, Failure>) {
-        let Err(failure) = result else { return };
-        // What our own cancel has led to is no news.
-        let asked_for = self.cancelled.get() && failure.is::<CancelledError>();
-        if !self.consume_errors && !asked_for {
-            report::failure("Unhandled error in Deferred", failure);
+        if let Err(failure) = &result {
+            // What our own cancel has led to is no news.
+            let asked_for = self.cancelled.get() && failure.is::<CancelledError>();
+            if !self.consume_errors && !asked_for {
+                report::failure("Unhandled error in Deferred", failure.clone());
+            }
         }
+        report::guard("a result that nobody wants any more, when it was dropped", || drop(result));
     }
 
     fn arrive(&self, index: usize, result: Result<T, Failure>) {

@@ -2,10 +2,14 @@
 
 use crate::driver;
 use crate::erased::LocalTask;
+use crate::report;
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, ThreadId, current};
 use core::cell::OnceCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::PoisonError;
+
+/// What is called whenever something arrives.
+type Notify = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 /// The inbox of one thread.
 ///
@@ -43,7 +47,7 @@ struct Inbox {
 
 struct State {
     letters: VecDeque<Letter>,
-    notify: Option<Arc<dyn Fn() + Send + Sync>>,
+    notify: Option<Notify>,
     /// The owner thread has ended.
     closed: bool,
 }
@@ -51,6 +55,11 @@ struct State {
 enum Letter {
     Call(Box<dyn FnOnce() + Send>),
     Task(LocalTask),
+}
+
+/// Drops what will not be run.
+fn give_up(letter: Letter) {
+    report::guard("a call posted to a mailbox, when it was dropped", || drop(letter));
 }
 
 impl core::fmt::Debug for Mailbox {
@@ -65,19 +74,26 @@ struct Owner(OnceCell<Mailbox>);
 impl Drop for Owner {
     fn drop(&mut self) {
         if let Some(mailbox) = self.0.get() {
-            let left = {
+            let (left, notify) = {
                 let mut state = mailbox.state();
                 state.closed = true;
-                state.notify = None;
-                core::mem::take(&mut state.letters)
+                (core::mem::take(&mut state.letters), state.notify.take())
             };
-            drop(left);
+            // All of it is user code, and this drop must not unwind.
+            report::guard("what notifies of a mailbox, when it was dropped", || drop(notify));
+            left.into_iter().for_each(give_up);
         }
     }
 }
 
+#[cfg(not(all(test, loom)))]
 thread_local! {
     static MAILBOX: Owner = const { Owner(OnceCell::new()) };
+}
+
+#[cfg(all(test, loom))]
+loom::thread_local! {
+    static MAILBOX: Owner = Owner(OnceCell::new());
 }
 
 impl Mailbox {
@@ -101,7 +117,7 @@ impl Mailbox {
     fn new() -> Self {
         let state = State { letters: VecDeque::new(), notify: None, closed: false };
         Self(Arc::new(Inbox {
-            owner: std::thread::current().id(),
+            owner: current().id(),
             state: Mutex::new(state),
             arrived: Condvar::new(),
         }))
@@ -131,12 +147,12 @@ impl Mailbox {
     /// ```
     pub fn post(&self, call: impl FnOnce() + Send + 'static) {
         // A call may be dropped on this thread; it is `Send`.
-        drop(self.deliver(Letter::Call(Box::new(call))));
+        self.deliver(Letter::Call(Box::new(call))).unwrap_or_else(give_up);
     }
 
     pub(crate) fn post_task(&self, task: LocalTask) {
         // Where the owner thread has ended, the drop leaves the coroutine where it is.
-        drop(self.deliver(Letter::Task(task)));
+        self.deliver(Letter::Task(task)).unwrap_or_else(give_up);
     }
 
     /// Puts a letter into the box and rings the bell; gives it back when the box is closed.
@@ -151,14 +167,14 @@ impl Mailbox {
         };
         self.0.arrived.notify_all();
         if let Some(notify) = notify {
-            notify();
+            report::guard("what notifies of a mailbox", || notify());
         }
         Ok(())
     }
 
     /// Sets what is called, on the posting thread, whenever something arrives; `None` for nothing.
     ///
-    /// A reactor uses it to be woken.
+    /// A reactor uses it to be woken. A panic in it is reported, and the post is there all the same.
     ///
     /// # Examples
     ///
@@ -167,8 +183,9 @@ impl Mailbox {
     /// use std::sync::Arc;
     /// Mailbox::current().set_notify(Some(Arc::new(|| println!("there is post"))));
     /// ```
-    pub fn set_notify(&self, notify: Option<Arc<dyn Fn() + Send + Sync>>) {
-        self.state().notify = notify;
+    pub fn set_notify(&self, notify: Option<std::sync::Arc<dyn Fn() + Send + Sync>>) {
+        // What it replaces is dropped when nothing is locked any more.
+        let _before = core::mem::replace(&mut self.state().notify, notify);
     }
 
     /// Runs what has arrived, in the order of arrival; how many there were.
@@ -195,7 +212,7 @@ impl Mailbox {
         let count = letters.len();
         for letter in letters {
             match letter {
-                Letter::Call(call) => crate::report::guard("a call posted to a mailbox", call),
+                Letter::Call(call) => report::guard("a call posted to a mailbox", call),
                 Letter::Task(task) => driver::run(task),
             }
         }

@@ -3,7 +3,7 @@
 //! A failure that is left in a deferred when its last handle goes is reported, once and at once.
 //! The report goes, in this order, to the [`Collector`] of the thread if there is one, to the hook
 //! of [`set_hook`], to `tracing` at `ERROR` level if a subscriber is set (feature `tracing`), and
-//! else to stderr.
+//! else to stderr. Where a hook or a subscriber panics, it goes to stderr as well.
 
 use crate::cell::CellRef;
 use crate::errors::Abandoned;
@@ -65,7 +65,7 @@ thread_local! {
 
 /// Has `hook` called for every report of this process, instead of `tracing` or stderr.
 ///
-/// `None` takes it away. A hook that panics is ignored.
+/// `None` takes it away. A hook that panics loses nothing: the report goes to stderr then.
 ///
 /// # Examples
 ///
@@ -226,18 +226,32 @@ pub fn guard(what: &str, call: impl FnOnce()) {
 }
 
 fn send(report: Report) {
-    // Reports come out of drops and cancels, which must not unwind: neither may the reporting.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        if let Some(collector) = COLLECTOR.try_with(|c| c.borrow().clone()).ok().flatten() {
-            collector.borrow_mut().push(report);
-            return;
-        }
+    if let Some(collector) = COLLECTOR.try_with(|c| c.borrow().clone()).ok().flatten() {
+        return collector.borrow_mut().push(report);
+    }
+    // Reports come out of drops and cancels, which must not unwind: neither may the reporting. All
+    // of it may be user code: the hook, the subscriber, the text of the error, and its drop.
+    let told = quietly(|| {
         let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
         match hook {
             Some(hook) => hook(&report),
             None => log(&report),
         }
-    }));
+    });
+    if !told && !quietly(|| eprintln!("{report}")) {
+        let (headline, name) = (&report.headline, report.failure.type_name());
+        quietly(|| eprintln!("{headline}: {name}, whose text cannot be had: it panics"));
+    }
+    quietly(|| drop(report));
+}
+
+/// Calls `call`; whether it came to its end. What a panic carries is dropped, if that can be done.
+fn quietly(call: impl FnOnce()) -> bool {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else { return true };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        core::mem::forget(payload);
+    }
+    false
 }
 
 #[cfg(feature = "tracing")]

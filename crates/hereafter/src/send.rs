@@ -3,11 +3,12 @@
 use crate::deferred::Deferred;
 use crate::failure::Failure;
 use crate::report;
+use crate::sync::{Mutex, MutexGuard};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A future of a deferred's result for any thread; made by [`Deferred::into_send`].
 ///
@@ -80,13 +81,17 @@ impl<T: Send + 'static> Future for SendDeferred<T> {
     ///
     /// When polled again after that.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Wakers are somebody else's code: none is cloned or dropped while the state is locked.
+        let waker = context.waker().clone();
         let mut state = lock(&self.0);
         assert!(!state.taken, "a deferred was polled after it had given its result");
         if let Some(result) = state.result.take() {
             state.taken = true;
             return Poll::Ready(result);
         }
-        state.waker = Some(context.waker().clone());
+        let before = state.waker.replace(waker);
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }

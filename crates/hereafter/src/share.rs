@@ -6,6 +6,7 @@ use crate::report;
 use crate::waiters::Waiters;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// One result for several waiters; made by [`Deferred::share`].
@@ -14,7 +15,8 @@ use std::rc::Rc;
 /// They fire in the order in which they were made, with clones of the result. Clones stand for the
 /// same result.
 ///
-/// A failure that is never given to anyone is reported when the last clone goes.
+/// A failure that is never given to anyone is reported when the last clone goes. Where cloning the
+/// value panics, whoever should have got that clone gets the panic as a failure.
 ///
 /// # Examples
 ///
@@ -67,11 +69,22 @@ impl<T: Clone + 'static> Deferred<T> {
 impl<T: Clone + 'static> State<T> {
     /// Keeps the result, and gives it to everyone who waits.
     fn arrive(&self, result: Result<T, Failure>) {
-        *self.result.borrow_mut() = Some(result.clone());
+        *self.result.borrow_mut() = Some(result);
         while let Some(waiter) = self.waiters.next() {
-            self.seen.set(true);
-            waiter.fire(result.clone());
+            if let Some(copy) = self.copy() {
+                waiter.fire(copy);
+            }
         }
+    }
+
+    /// A copy for one more, if the result is there. Where the value panics when it is cloned, that
+    /// is a failure: whoever waits must not wait for ever.
+    fn copy(&self) -> Option<Result<T, Failure>> {
+        let clone = || self.result.borrow().clone();
+        let copy = catch_unwind(AssertUnwindSafe(clone))
+            .unwrap_or_else(|panic| Some(Err(Failure::from_panic(panic))));
+        self.seen.set(self.seen.get() || copy.is_some());
+        copy
     }
 }
 
@@ -100,11 +113,10 @@ impl<T: Clone + 'static> Shared<T> {
     /// ```
     #[track_caller]
     pub fn wait(&self) -> Deferred<T> {
-        if let Some(result) = self.state.result.borrow().clone() {
-            self.state.seen.set(true);
-            return Deferred::ready(result);
+        match self.state.copy() {
+            Some(result) => Deferred::ready(result),
+            None => self.state.waiters.wait(),
         }
-        self.state.waiters.wait()
     }
 
     /// Cancels the deferred that was shared; all waiters get what comes of that.

@@ -188,14 +188,15 @@ impl Channel {
         {
             stream.reset_when_dropped();
         }
-        drop_written(self.outgoing.take());
+        drop_written(self.outgoing.take().into_pieces());
         drop(self.entry.take());
-        let producer = self.producer.take();
-        // Both are dropped inside, in case that panics.
-        if let Some(registered) = producer {
-            report::guard("a producer", move || registered.producer.stop_producing());
+        // Each drop is for itself: where one panics while another panic unwinds, the process ends.
+        if let Some(Registered { producer, .. }) = self.producer.take() {
+            report::guard("a producer", || producer.stop_producing());
+            report::guard("a producer, when it was dropped", || drop(producer));
         }
-        report::guard("a protocol", move || protocol.connection_lost(reason));
+        report::guard("a protocol", || protocol.connection_lost(reason));
+        report::guard("a protocol, when it was dropped", || drop(protocol));
         // The task, where it is not it that calls this.
         self.wake();
     }
@@ -277,9 +278,15 @@ impl Channel {
             }
             _ => None,
         };
-        if let Some(producer) = asked
-            && let Err(failure) = guard("a producer", || producer.resume_producing())
-        {
+        if let Some(producer) = asked {
+            self.call_from_outside("a producer", || producer.resume_producing());
+        }
+    }
+
+    /// Calls a method of the producer, or what else may call the protocol from outside the task. A
+    /// panic dooms the connection, and does not reach whoever happened to call for it.
+    pub(crate) fn call_from_outside(&self, what: &str, call: impl FnOnce()) {
+        if let Err(failure) = guard(what, call) {
             self.doom(failure);
         }
     }
@@ -330,7 +337,7 @@ impl Channel {
 }
 
 /// Calls user code; a panic is reported, and given back.
-fn guard(what: &str, call: impl FnOnce()) -> Result<(), Failure> {
+fn guard<R>(what: &str, call: impl FnOnce() -> R) -> Result<R, Failure> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let failure = Failure::from_panic(panic);
         report::failure(&format!("Unhandled error in {what}"), failure.clone());
@@ -339,8 +346,10 @@ fn guard(what: &str, call: impl FnOnce()) -> Result<(), Failure> {
 }
 
 /// Drops what was written, which may be somebody else's code.
-fn drop_written<T>(written: T) {
-    report::guard("what was written, when it was dropped", || drop(written));
+fn drop_written(written: impl IntoIterator<Item = Bytes>) {
+    for piece in written {
+        report::guard("what was written, when it was dropped", || drop(piece));
+    }
 }
 
 fn done() -> Failure {
@@ -372,13 +381,18 @@ impl Future for Connection {
             }
         }
         channel.running.set(true);
-        let end = loop {
+        let steps = || loop {
             match channel.step(context) {
                 Poll::Ready(Step::Again) => {}
                 Poll::Ready(Step::End(reason)) => break Poll::Ready(reason),
                 Poll::Pending => break Poll::Pending,
             }
         };
+        // Protocols have a guard of their own; this is for what a stream calls, as TLS does.
+        let end = guard("a connection", steps).unwrap_or_else(|failure| {
+            channel.aborting.set(true);
+            Poll::Ready(failure)
+        });
         channel.running.set(false);
         end.map(|reason| channel.finish(reason))
     }

@@ -59,6 +59,14 @@ pub(crate) struct Events {
     entries: RefCell<Vec<Entry>>,
 }
 
+impl Drop for Events {
+    fn drop(&mut self) {
+        for entry in self.entries.take() {
+            report::guard("a trigger of a system event, when it was dropped", || drop(entry));
+        }
+    }
+}
+
 impl Events {
     pub(crate) fn add<R: Outcome>(
         &self,

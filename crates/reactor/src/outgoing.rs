@@ -64,6 +64,11 @@ impl Outgoing {
         core::mem::take(&mut self.sent)
     }
 
+    /// Every piece that is somebody's, to be dropped where nothing is borrowed.
+    pub(crate) fn into_pieces(self) -> impl Iterator<Item = Bytes> {
+        self.sent.into_iter().chain(self.pieces)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.length
     }

@@ -13,9 +13,12 @@ use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall};
 use hereafter::errors::CancelledError;
-use hereafter::{CancelHandle, Deferred, Failure, Outcome, Trigger, report};
+use hereafter::{CancelHandle, Deferred, Failure, Outcome, Trigger, maybe_deferred, report};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
+
+/// The longest pause before another attempt, jitter aside; and the pause where a policy has panicked.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Keeps a connection (Twisted's `ClientService`): makes it, and makes it again when it is lost or
 /// could not be made, after a pause that grows with the number of failures in a row.
@@ -108,8 +111,7 @@ impl<P: Protocol> ClientService<P> {
             let factory = Watching { factory: factory.clone(), service };
             endpoint.connect(factory)
         };
-        let policy =
-            backoff_policy(Duration::from_secs(1), Duration::from_mins(1), 1.5, fastrand::f64);
+        let policy = backoff_policy(Duration::from_secs(1), LONGEST_PAUSE, 1.5, fastrand::f64);
         Self(Rc::new(Inner {
             connect: Box::new(connect),
             clock: Box::new(clock.clone()),
@@ -125,6 +127,8 @@ impl<P: Protocol> ClientService<P> {
 
     /// Sets how long the service waits after so many failures in a row (Twisted's `retryPolicy`).
     ///
+    /// If `policy` panics, that is reported, and the pause is a minute.
+    ///
     /// # Examples
     ///
     /// ```
@@ -136,7 +140,7 @@ impl<P: Protocol> ClientService<P> {
     /// ```
     #[must_use]
     pub fn retry_policy(self, policy: impl Fn(u32) -> Duration + 'static) -> Self {
-        *self.0.policy.borrow_mut() = Rc::new(policy);
+        drop(self.0.policy.replace(Rc::new(policy)));
         self
     }
 
@@ -159,7 +163,7 @@ impl<P: Protocol> ClientService<P> {
     #[must_use]
     pub fn prepare_connection<R: Outcome>(self, prepare: impl Fn(&Rc<P>) -> R + 'static) -> Self {
         let prepare = move |protocol: &Rc<P>| prepare(protocol).into_deferred().map(drop);
-        *self.0.prepare.borrow_mut() = Some(Rc::new(prepare));
+        drop(self.0.prepare.replace(Some(Rc::new(prepare))));
         self
     }
 
@@ -292,14 +296,15 @@ impl<P: Protocol> ClientService<P> {
 impl<P: Protocol> Inner<P> {
     /// Makes an attempt to connect.
     fn attempt(self: &Rc<Self>) {
-        let mut connecting = (self.connect)(Rc::downgrade(self));
-        *self.state.borrow_mut() = State::Connecting(connecting.cancel_handle());
+        // Endpoints and factories are user code: a panic is an attempt that has failed.
+        let mut connecting = maybe_deferred(|| (self.connect)(Rc::downgrade(self)));
+        drop(self.state.replace(State::Connecting(connecting.cancel_handle())));
         let prepare = self.prepare.borrow().clone();
         let this = self.clone();
         connecting
             .add_callback(move |watched: Rc<Watched<P>>| {
                 let prepared = match prepare {
-                    Some(prepare) => prepare(&watched.protocol),
+                    Some(prepare) => maybe_deferred(|| prepare(&watched.protocol)),
                     None => Deferred::succeed(()),
                 };
                 prepared.add_both(move |result| match result {
@@ -334,7 +339,7 @@ impl<P: Protocol> Inner<P> {
     fn connected(&self, watched: Rc<Watched<P>>) {
         let protocol = watched.protocol.clone();
         watched.in_service.set(true);
-        *self.state.borrow_mut() = State::Connected(watched);
+        drop(self.state.replace(State::Connected(watched)));
         self.failed.set(0);
         for waiting in self.waiting.take().into_values() {
             waiting.trigger.callback(protocol.clone());
@@ -360,10 +365,11 @@ impl<P: Protocol> Inner<P> {
         let failed = self.failed.get().saturating_add(1);
         self.failed.set(failed);
         let policy = self.policy.borrow().clone();
-        let pause = policy(failed);
+        let mut pause = LONGEST_PAUSE;
+        report::guard("a retry policy", || pause = policy(failed));
         let this = self.clone();
         let call = self.clock.schedule(pause, Box::new(move || this.attempt()));
-        *self.state.borrow_mut() = State::Waiting(call);
+        drop(self.state.replace(State::Waiting(call)));
     }
 
     /// The connection of the service is gone.
@@ -378,7 +384,7 @@ impl<P: Protocol> Inner<P> {
             self.attempt();
             self.tell_stopped();
         } else {
-            *self.state.borrow_mut() = State::Stopped { ever_started: true };
+            drop(self.state.replace(State::Stopped { ever_started: true }));
             self.stopped();
         }
     }

@@ -238,7 +238,10 @@ impl ThreadPool {
         };
         drop(state);
         self.0.changed.notify_all();
-        drop((queue, runtime));
+        drop(runtime);
+        for job in queue {
+            report::guard("a call in a thread, when it was dropped", || drop(job));
+        }
         gone
     }
 }

@@ -176,7 +176,7 @@ impl Transport {
             _ => None,
         };
         if let Some(producer) = too_fast {
-            producer.pause_producing();
+            self.0.call_from_outside("a producer", || producer.pause_producing());
         }
     }
 
@@ -392,7 +392,7 @@ impl Transport {
         streaming: bool,
     ) -> Result<(), ProducerRegistered> {
         if !self.is_connected() {
-            producer.stop_producing();
+            self.0.call_from_outside("a producer", || producer.stop_producing());
             return Ok(());
         }
         if self.0.producer.borrow().is_some() {
@@ -401,7 +401,7 @@ impl Transport {
         let registered = Registered { producer: producer.clone(), streaming, paused: false };
         *self.0.producer.borrow_mut() = Some(registered);
         if !streaming {
-            producer.resume_producing();
+            self.0.call_from_outside("a producer", || producer.resume_producing());
         }
         Ok(())
     }

@@ -119,9 +119,11 @@ impl Server {
         std::thread::spawn(move || {
             let mut lines = Vec::new();
             for line in log.lines().map_while(Result::ok) {
-                if line.contains("ready to accept connections")
-                    && !ready.swap(true, Ordering::SeqCst)
-                {
+                if ready.load(Ordering::SeqCst) {
+                    continue;
+                }
+                if line.contains("ready to accept connections") {
+                    ready.store(true, Ordering::SeqCst);
                     let _ = tell.send(());
                 }
                 lines.push(line);

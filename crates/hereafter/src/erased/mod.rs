@@ -62,6 +62,18 @@ enum Waiter {
     Wake(Waker, Option<CellRef>),
 }
 
+impl Waiter {
+    /// Drops one that gave its place to another. A waker is somebody else's code, and must not unwind
+    /// through whoever took the place.
+    #[inline]
+    fn dismiss(self) {
+        if let Self::Wake(waker, coroutine) = self {
+            report::guard("a waker, when it was dropped", || drop(waker));
+            drop(coroutine);
+        }
+    }
+}
+
 /// What [`CellRef::hand_on`] did.
 pub(crate) enum Handed {
     /// Nobody waits.
@@ -169,8 +181,9 @@ impl Body {
             Waiter::Wake(old, _) if old.will_wake(waker) => {
                 self.waiter.set(Waiter::Wake(old, cell));
             }
-            Waiter::Nobody | Waiter::Wake(..) => {
+            before @ (Waiter::Nobody | Waiter::Wake(..)) => {
                 self.waiter.set(Waiter::Wake(waker.clone(), cell));
+                before.dismiss();
             }
             other => self.waiter.set(other),
         }
@@ -179,7 +192,7 @@ impl Body {
     /// Forgets a waker.
     pub(crate) fn forget_waker(&self) {
         match self.waiter.take() {
-            Waiter::Wake(..) => {}
+            waker @ Waiter::Wake(..) => waker.dismiss(),
             other => self.waiter.set(other),
         }
     }
@@ -314,7 +327,7 @@ impl CellRef {
     /// Becomes the waiter of the deferred that a link gave back.
     pub(crate) fn await_returned(&self) {
         if let Some(inner) = self.body().waiting_on() {
-            inner.body().waiter.set(Waiter::Resume(self.clone()));
+            inner.body().waiter.replace(Waiter::Resume(self.clone())).dismiss();
         }
     }
 
@@ -426,7 +439,7 @@ impl<T: 'static> Out<T> {
     /// are `its_own`.
     pub(crate) fn chain_to(self, target: In<T>, its_own: bool) -> CellRef {
         target.cell.body().set_source(Some(self.cell.clone()), !its_own);
-        self.cell.body().waiter.set(Waiter::Fire(target.cell));
+        self.cell.body().waiter.replace(Waiter::Fire(target.cell)).dismiss();
         self.cell
     }
 }

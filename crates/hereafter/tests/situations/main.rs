@@ -10,6 +10,7 @@ mod filelock;
 mod list;
 mod locks;
 mod mailbox;
+mod panics;
 mod queue;
 mod reentrancy;
 mod remote;

@@ -30,7 +30,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
 use hereafter::clock::Clock;
-use hereafter::{CancelHandle, Deferred, Failure};
+use hereafter::{CancelHandle, Deferred, Failure, report};
 use pause::within;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -273,7 +273,12 @@ impl ClientEndpoint {
                 drop((entry, attempt));
                 opened
             })
-            .add_callback(move |wire| connected(&factory, wire, &open))
+            .add_callback(move |wire| {
+                let connected = connected(&factory, wire, &open);
+                // What becomes of the factory is nothing that the connection could fail of.
+                report::guard("a factory, when it was dropped", || drop(factory));
+                connected
+            })
     }
 
     /// Opens a stream.

@@ -8,7 +8,8 @@ use crate::protocol::{Address, Factory};
 use crate::stream::Wire;
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use hereafter::clock::Clock;
@@ -18,7 +19,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(unix)]
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -165,7 +166,8 @@ impl ServerEndpoint {
     /// # Errors
     ///
     /// The deferred fails with [`CannotListenError`], or with
-    /// [`ReactorNotRunning`](crate::ReactorNotRunning) where the reactor's time is over.
+    /// [`ReactorNotRunning`](crate::ReactorNotRunning) where the reactor's time is over; and with
+    /// the panic of [`start_factory`](Factory::start_factory).
     ///
     /// # Examples
     ///
@@ -201,7 +203,10 @@ impl ServerEndpoint {
         let open = current()?;
         let (listener, host) =
             self.bind().map_err(|source| CannotListenError { on: self.to_string(), source })?;
-        factory.start_factory();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| factory.start_factory())) {
+            give_back(&host);
+            return Err(Failure::from_panic(panic));
+        }
         let listening = Rc::new(Listening {
             host,
             listener: RefCell::new(Some(listener)),
@@ -286,10 +291,7 @@ struct Acceptor<F> {
 impl<F: Factory> Accept for Acceptor<F> {
     fn connected(&self, wire: Wire) {
         // One that is refused is closed, and one whose protocol panicked has been reported.
-        let connect = || connected(&self.factory, wire, &self.open);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(connect)) {
-            report::failure("Unhandled error in a factory", Failure::from_panic(panic));
-        }
+        report::guard("a factory", || drop(connected(&self.factory, wire, &self.open)));
     }
 
     fn handshake_failed(&self, peer: &Address, failure: Failure) {
@@ -345,6 +347,8 @@ impl Listening {
                 }
             }
         }
+        // The factory goes with the port, if this was the last that held it.
+        report::guard("a factory, when it was dropped", || drop(self));
     }
 
     /// The next connection; none when the port is closed.
@@ -361,7 +365,13 @@ impl Listening {
         let Some(config) = self.tls.clone() else { return acceptor.connected(wire) };
         let (clock, peer) = (self.clock.clone(), wire.peer.clone());
         tokio::task::spawn_local(async move {
-            match within(&*clock, TIMEOUT, tls::accept(config, wire)).await {
+            let mut handshake = pin!(within(&*clock, TIMEOUT, tls::accept(config, wire)));
+            // A configuration may come with code of its own: who is shown which certificate, say.
+            let shaken = poll_fn(|context| {
+                catch_unwind(AssertUnwindSafe(|| handshake.as_mut().poll(context)))
+                    .unwrap_or_else(|panic| Poll::Ready(Err(Failure::from_panic(panic))))
+            });
+            match shaken.await {
                 Ok(wire) => acceptor.connected(wire),
                 Err(failure) => acceptor.handshake_failed(&peer, failure),
             }
@@ -379,10 +389,7 @@ impl Close for Listening {
         if self.listener.take().is_none() {
             return;
         }
-        #[cfg(unix)]
-        if let Address::Unix(Some(path)) = &self.host {
-            remove(path);
-        }
+        give_back(&self.host);
         drop(self.entry.take());
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -391,10 +398,12 @@ impl Close for Listening {
     }
 }
 
-#[cfg(unix)]
-fn remove(path: &Path) {
-    // Somebody else may have removed it.
-    let _ = std::fs::remove_file(path);
+/// Removes what a listener leaves behind when it is closed: a socket in the file system.
+fn give_back(host: &Address) {
+    if let Address::Unix(Some(path)) = host {
+        // Somebody else may have removed it.
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 impl Port {

@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall};
-use hereafter::{Deferred, Failure, Outcome, Trigger};
+use hereafter::{Deferred, Failure, Outcome, Trigger, report};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -275,8 +275,8 @@ impl Cooperator {
             Some(next) if next.active() => Some(next),
             _ if self.0.tasks.borrow().is_empty() => None,
             _ => {
-                let this = self.clone();
-                Some(self.0.clock.schedule(PAUSE, Box::new(move || this.work())))
+                let turn = Turn(Some(self.clone()));
+                Some(self.0.clock.schedule(PAUSE, Box::new(move || turn.come())))
             }
         };
         self.0.next.set(next);
@@ -298,6 +298,28 @@ impl Cooperator {
         }
         self.0.working.set(false);
         self.schedule();
+    }
+}
+
+/// The next turn. Queued tasks and their cooperator hold one another; where the clock has gone without
+/// it, nothing will ever take them out of the queue but this.
+struct Turn(Option<Cooperator>);
+
+impl Turn {
+    fn come(mut self) {
+        if let Some(cooperator) = self.0.take() {
+            cooperator.work();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(cooperator) = self.0.take() {
+            for task in cooperator.0.tasks.take() {
+                task.0.queued.set(false);
+            }
+        }
     }
 }
 
@@ -477,7 +499,7 @@ impl CooperativeTask {
         }
         *self.0.end.borrow_mut() = Some(End { error, failure: failure.clone() });
         self.0.cooperator.remove(self);
-        drop(self.0.step.take());
+        give_up(self.0.step.take());
         for trigger in self.0.waiting.take() {
             trigger.fire(failure.clone().map_or(Ok(()), Err));
         }
@@ -489,6 +511,8 @@ impl CooperativeTask {
         let result = catch_unwind(AssertUnwindSafe(&mut step));
         if self.check_unfinished().is_ok() {
             self.0.step.set(Some(step));
+        } else {
+            give_up(Some(step));
         }
         match result {
             Err(panic) => {
@@ -515,6 +539,17 @@ impl CooperativeTask {
             Err(failure) => return Err(failure),
         }
         Ok(())
+    }
+}
+
+/// Drops the steps, which are user code: a panic must not keep the other tasks from their turns.
+fn give_up(steps: Option<StepFunction>) {
+    report::guard("the steps of a task, when they were dropped", || drop(steps));
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        give_up(self.step.take());
     }
 }
 

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::time::Duration;
 use hereafter::clock::{Clock, DelayedCall};
-use hereafter::{Deferred, Failure, Outcome, Trigger};
+use hereafter::{Deferred, Failure, Outcome, Trigger, report};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -414,6 +414,13 @@ impl LoopingCall {
 /// As a signed number, for differences.
 fn nanos(time: Duration) -> i128 {
     time.as_nanos().cast_signed()
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let function = self.function.take();
+        report::guard("the function of a looping call, when it was dropped", || drop(function));
+    }
 }
 
 impl fmt::Debug for LoopingCall {
