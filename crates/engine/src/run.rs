@@ -279,6 +279,10 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 /// canceller; if that did not fire it, it fires with the world's "cancelled" failure. Where there
 /// was no canceller, one later firing is swallowed, since whoever would fire it cannot know.
 ///
+/// One that has not fired and waits on another will be fired by work that is under way, a coroutine's.
+/// The work hears of the cancel from what it waits on, and whoever waits for what it comes to is told
+/// when the cancel is through, the innermost first.
+///
 /// # Examples
 ///
 /// In the world of [`World`]'s own example:
@@ -297,13 +301,18 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 /// ```
 pub fn cancel<W: World>(handle: &W::Handle) {
     let mut innermost = handle.clone();
+    // Those on the way that have not fired: work is under way that waits, and will fire them.
+    let mut at_work: Vec<W::Handle> = Vec::new();
     // A world that lets cycles be has nothing to cancel in them: Brent's way to notice one.
     let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);
     while let Some(inner) = W::waiting_on(&innermost) {
         if W::same(&inner, &mark) {
             return;
         }
-        innermost = inner;
+        let outer = core::mem::replace(&mut innermost, inner);
+        if !W::chain(&outer).is_fired() {
+            at_work.push(outer);
+        }
         steps += 1;
         if steps == limit {
             mark = innermost.clone();
@@ -311,16 +320,27 @@ pub fn cancel<W: World>(handle: &W::Handle) {
             limit = limit.saturating_mul(2);
         }
     }
-    let chain = W::chain(&innermost);
+    for outer in &at_work {
+        W::chain(outer).pause();
+    }
+    cancel_itself::<W>(&innermost);
+    while let Some(outer) = at_work.pop() {
+        unpause::<W>(&outer);
+    }
+}
+
+/// Cancels a deferred that waits on no other.
+fn cancel_itself<W: World>(handle: &W::Handle) {
+    let chain = W::chain(handle);
     if chain.is_fired() {
         return;
     }
-    match W::call_canceller(&innermost) {
+    match W::call_canceller(handle) {
         Cancelling::Missing => chain.swallow_next(),
         Cancelling::Called => {}
         Cancelling::PassedOn => return,
     }
     if !chain.is_fired() {
-        W::fire_cancelled(&innermost);
+        W::fire_cancelled(handle);
     }
 }

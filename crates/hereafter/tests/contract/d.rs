@@ -2,8 +2,8 @@
 
 use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, oops, quietly, value};
 use hereafter::clock::{Clock, ManualClock};
-use hereafter::errors::{CancelledError, TimeoutError};
-use hereafter::{Deferred, Failure, SharedTrigger, Trigger, report};
+use hereafter::errors::{CancelledError, FirstError, TimeoutError};
+use hereafter::{Deferred, Failure, SharedTrigger, Trigger, gather_results, report};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -420,6 +420,39 @@ fn d5_the_cancel_of_a_chain_reaches_the_coroutine_that_it_waits_on() {
     start.callback(());
     d.cancel();
     assert_eq!(value(d), 5);
+}
+
+#[test]
+fn d5_whoever_waits_for_a_coroutine_is_told_when_the_cancel_is_through() {
+    let log = Log::new();
+    let mut triggers = Vec::new();
+    let members = ["first", "second"].map(|name| {
+        let note = log.clone();
+        let (trigger, d) = Deferred::<u32>::with_canceller(move || {
+            note.note(name);
+            None
+        });
+        triggers.push(trigger);
+        d
+    });
+    let [inside, between, outside] = [(); 3].map(|()| log.clone());
+    let inner = Deferred::from_coroutine(async move {
+        let result = gather_results(members).await;
+        inside.note("inner goes on");
+        result
+    });
+    let inner = inner.add_errback(move |failure| {
+        between.note("inner is through");
+        failure.raise()
+    });
+    let outer = Deferred::from_coroutine(async move {
+        let result = inner.await;
+        outside.note("outer goes on");
+        result
+    });
+    outer.cancel();
+    assert_eq!(log.take(), "first, inner goes on, second, inner is through, outer goes on");
+    assert!(failure(outer).is::<FirstError>());
 }
 
 #[test]
