@@ -100,12 +100,8 @@ fn is_installed() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// `cargo` of the nightly toolchain, free of what the running cargo has set for its own toolchain.
 fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo"]).args(arguments).current_dir(step::root());
-    for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
-        command.env_remove(name);
-    }
+    let mut command = step::of_toolchain("nightly", "cargo");
+    command.args(arguments);
     command
 }

@@ -88,10 +88,15 @@ pub fn unpause<W: World>(handle: &W::Handle) {
 /// ```
 #[inline]
 pub fn run<W: World>(handle: &W::Handle) {
-    if W::chain(handle).is_running() {
-        return;
+    if !W::chain(handle).is_running() {
+        go_on::<W>(handle, advance::<W>(handle));
     }
-    match advance::<W>(handle) {
+}
+
+/// Goes on where a chain has led.
+#[inline]
+fn go_on<W: World>(handle: &W::Handle, next: Next<W::Handle>) {
+    match next {
         Next::Back | Next::Stop => {}
         Next::Chain(next) => {
             let kept = (!W::is_drained(handle)).then(|| handle.clone());
@@ -102,6 +107,8 @@ pub fn run<W: World>(handle: &W::Handle) {
 }
 
 /// Ends a [`Chain::hold`], and runs the links that have waited for that.
+///
+/// A chain that was paused meanwhile is in the middle of a run, which no pause ends.
 ///
 /// # Examples
 ///
@@ -121,8 +128,7 @@ pub fn run<W: World>(handle: &W::Handle) {
 /// # }
 /// ```
 pub fn release<W: World>(handle: &W::Handle) {
-    W::chain(handle).set_running(false);
-    run::<W>(handle);
+    go_on::<W>(handle, run_links::<W>(handle));
 }
 
 /// Where the loop goes on after it has worked on one chain.
@@ -310,7 +316,8 @@ pub fn cancel<W: World>(handle: &W::Handle) {
             return;
         }
         let outer = core::mem::replace(&mut innermost, inner);
-        if !W::chain(&outer).is_fired() {
+        let chain = W::chain(&outer);
+        if !chain.is_fired() && chain.paused() == 0 {
             at_work.push(outer);
         }
         steps += 1;
@@ -325,7 +332,10 @@ pub fn cancel<W: World>(handle: &W::Handle) {
     }
     cancel_itself::<W>(&innermost);
     while let Some(outer) = at_work.pop() {
-        unpause::<W>(&outer);
+        W::chain(&outer).lift();
+        if W::chain(&outer).is_fired() {
+            release::<W>(&outer);
+        }
     }
 }
 

@@ -65,6 +65,12 @@ pub(super) enum Guarded {
     Queue(DeferredQueue<Value>),
 }
 
+/// What can be had by one, or by so many, at a time.
+pub(super) enum Either {
+    Lock(DeferredLock),
+    Semaphore(DeferredSemaphore),
+}
+
 /// Then what it ends with is reported when the guard goes.
 const PAUSED: &str = "a deferred is paused when it is dropped";
 
@@ -263,6 +269,16 @@ impl World {
 
     pub(super) fn put_thing(&self, number: Thing, thing: Guarded) {
         self.things.borrow_mut().insert(number, thing);
+    }
+
+    /// The lock or semaphore of that number.
+    pub(super) fn lock(&self, number: Thing) -> Option<Either> {
+        self.with_thing(number, |guarded| match guarded {
+            Guarded::Lock(lock, _) => Some(Either::Lock(lock.clone())),
+            Guarded::Semaphore(semaphore, _) => Some(Either::Semaphore(semaphore.clone())),
+            Guarded::Queue(_) => None,
+        })
+        .flatten()
     }
 
     /// Looks at one. No other code may run meanwhile.
