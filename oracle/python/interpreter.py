@@ -381,12 +381,19 @@ class Run:
         if thing in self.things:
             arguments, keywords = self.more(link)
             self.put(number, self.things[thing].run(self.link(link), *arguments, **keywords))
+            self.let_in(thing)
     
     def locked(self, thing, statements):
         """The body of a generator that has a lock while it runs."""
         if thing not in self.things:
             return None
+        self.let_in(thing)
         return self.things[thing].run(inline, self, None, statements)
+
+    def let_in(self, thing):
+        if self.things[thing].waiting:
+            # Hereafter lets the next one in when the one before is through, and not from inside it.
+            self.excuse("let in by turns", "native")
 
     def enqueue(self, thing, value):
         if thing in self.things:

@@ -48,13 +48,16 @@ pub(crate) fn steps(events: Vec<Event>) -> Vec<Step> {
     steps
 }
 
+/// The rule for programs that run out of stack.
+pub(crate) const OUT_OF_STACK: &str = "out of stack";
+
 /// The rule by which what stock tells of an error of its own excuses what comes after it.
 fn sign(event: &Event) -> Option<&'static str> {
     let shown = || event.iter().skip(1).map(text);
     // An assertion about locks says what is wrong.
     let says_nothing = |rest: &str| !rest.starts_with(' ');
     if shown().any(|it| it.contains("RecursionError")) {
-        Some("stock ran out of stack")
+        Some(OUT_OF_STACK)
     } else if shown().any(|it| it.split("!AssertionError").skip(1).any(says_nothing)) {
         Some("a failure was awaited a second time")
     } else {

@@ -287,7 +287,7 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 ///
 /// One that has not fired and waits on another will be fired by work that is under way, a coroutine's.
 /// The work hears of the cancel from what it waits on, and whoever waits for what it comes to is told
-/// when the cancel is through, the innermost first.
+/// when the cancel is through, the innermost first. Until then, to cancel it again does nothing.
 ///
 /// # Examples
 ///
@@ -312,7 +312,7 @@ pub fn cancel<W: World>(handle: &W::Handle) {
     // A world that lets cycles be has nothing to cancel in them: Brent's way to notice one.
     let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);
     while let Some(inner) = W::waiting_on(&innermost) {
-        if W::same(&inner, &mark) {
+        if W::same(&inner, &mark) || W::chain(&innermost).is_passing() {
             return;
         }
         let outer = core::mem::replace(&mut innermost, inner);
@@ -328,12 +328,15 @@ pub fn cancel<W: World>(handle: &W::Handle) {
         }
     }
     for outer in &at_work {
+        W::chain(outer).set_passing(true);
         W::chain(outer).pause();
     }
     cancel_itself::<W>(&innermost);
     while let Some(outer) = at_work.pop() {
-        W::chain(&outer).lift();
-        if W::chain(&outer).is_fired() {
+        let chain = W::chain(&outer);
+        chain.set_passing(false);
+        chain.lift();
+        if chain.is_fired() {
             release::<W>(&outer);
         }
     }
@@ -342,7 +345,7 @@ pub fn cancel<W: World>(handle: &W::Handle) {
 /// Cancels a deferred that waits on no other.
 fn cancel_itself<W: World>(handle: &W::Handle) {
     let chain = W::chain(handle);
-    if chain.is_fired() {
+    if chain.is_fired() || chain.is_passing() {
         return;
     }
     match W::call_canceller(handle) {

@@ -274,20 +274,22 @@ impl World {
         // The guard is kept here, and what Python hands around is shown in its place.
         let d = match self.lock(thing) {
             None => return,
-            Some(Either::Lock(lock)) => lock.acquire().map(move |guard| {
+            Some(Either::Lock(lock)) => self.waiting_for_lock(lock.acquire()).map(move |guard| {
                 world.with_thing(thing, |guarded| match guarded {
                     Guarded::Lock(_, held) => held.push(guard),
                     Guarded::Semaphore(..) | Guarded::Queue(_) => {}
                 });
                 shown
             }),
-            Some(Either::Semaphore(semaphore)) => semaphore.acquire().map(move |permit| {
-                world.with_thing(thing, |guarded| match guarded {
-                    Guarded::Semaphore(_, held) => held.push(permit),
-                    Guarded::Lock(..) | Guarded::Queue(_) => {}
-                });
-                shown
-            }),
+            Some(Either::Semaphore(semaphore)) => {
+                self.waiting_for_lock(semaphore.acquire()).map(move |permit| {
+                    world.with_thing(thing, |guarded| match guarded {
+                        Guarded::Semaphore(_, held) => held.push(permit),
+                        Guarded::Lock(..) | Guarded::Queue(_) => {}
+                    });
+                    shown
+                })
+            }
         };
         self.put(id, d, Firing::Nobody);
     }
