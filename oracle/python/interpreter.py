@@ -87,7 +87,8 @@ class Run:
         self.cancelling = set()
         self.bodies = 0
         self.paused = []
-        # Where the results of deferreds come from that are chained to, or that bodies end in.
+        self.given = set()
+        # Where results come from: of what is chained to, waits, is a list, or is what a body ends in.
         self.sources = {}
 
     def tell(self, *event):
@@ -135,6 +136,7 @@ class Run:
                 show(deferred._chainedTo) if waits else None,
                 None if result is MISSING else show(result),
                 len(deferred._callbacks),
+                int(deferred._suppressAlreadyCalled),
             )
             if self.states.get(number) != state:
                 self.states[number] = state
@@ -200,6 +202,11 @@ class Run:
                 return Failure(make_error(what))
             if kind == "give":
                 given = self.deferreds.get(what)
+                self.given.add(what)
+                if number is not None:
+                    if self.comes_from(what, number):
+                        self.excuse("deferreds wait on one another", "native")
+                    self.sources[number] = [what]
                 if given is not None and given._runningCallbacks:
                     self.excuse("given while it runs", "native")
                 if of_list:
@@ -309,6 +316,9 @@ class Run:
         if number in self.deferreds:
             if self.bodies:
                 self.excuse("cancelled while a body runs", "native")
+            if number in self.given and self.deferreds[number].called:
+                # There it may have become the one that it was given to.
+                self.excuse("cancelled after it was given back", "native")
             self.deferreds[number].cancel()
 
     def pause(self, number):
@@ -325,21 +335,27 @@ class Run:
 
     def chain(self, number, other):
         if number in self.deferreds and other in self.deferreds:
-            self.sources[other] = number
-            if self.waits_on_itself(other):
+            if self.comes_from(number, other):
                 self.excuse("deferreds wait on one another", "native")
+            self.sources[other] = [number]
             self.deferreds[number].chainDeferred(self.deferreds[other])
 
-    def waits_on_itself(self, number):
-        seen, source = set(), self.sources.get(number)
-        while source is not None and source not in seen | {number}:
-            seen.add(source)
-            source = self.sources.get(source)
-        return source == number
+    def comes_from(self, number, other):
+        """Whether the result of one will come from that of the other, as far as that can be told from outside."""
+        seen, ahead = set(), [number]
+        while ahead:
+            at = ahead.pop()
+            if at == other:
+                return True
+            if at not in seen:
+                seen.add(at)
+                ahead.extend(self.sources.get(at, ()))
+        return False
 
     # Several at once
 
     def list(self, number, members, switches):
+        self.sources[number] = members
         self.put(
             number,
             defer.DeferredList(
@@ -351,9 +367,11 @@ class Run:
         )
 
     def gather(self, number, members, consume):
+        self.sources[number] = members
         self.put(number, defer.gatherResults(self.members(members), consumeErrors=consume))
 
     def race(self, number, members):
+        self.sources[number] = members
         self.put(number, defer.race(self.members(members)))
 
     def lock(self, number):
@@ -425,7 +443,7 @@ class Run:
 
     def waited_for(self, own, number):
         """What a body waits for whose deferred is `own`."""
-        self.sources[own] = number
+        self.sources[own] = [number]
         return self.deferreds.get(number)
 
     def awaited(self, own, number):

@@ -297,8 +297,15 @@ impl Campaign<'_> {
     }
 
     fn count(&self, programs: usize) {
-        self.done.fetch_add(programs as u64, Ordering::Relaxed);
+        let before = self.done.fetch_add(programs as u64, Ordering::Relaxed);
+        let done = before + programs as u64;
         self.bar.inc(programs as u64);
+        // Where there is no terminal, a line now and then.
+        let part = (self.arguments.programs / 20).max(10_000);
+        if self.bar.is_hidden() && done / part > before / part {
+            let found = self.found.load(Ordering::Relaxed);
+            eprintln!("{done} of {} programs, {found} found", self.arguments.programs);
+        }
     }
 
     /// Makes a finding small, and prints it.

@@ -13,8 +13,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long a program may take. It takes a thousandth of a second; this is for what hangs.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a program may take. It takes less than a thousandth of a second, and one that computes
+/// for longer than a second ends by itself; this is for what only waits, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What can run programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -287,6 +287,13 @@ impl World {
         number: Thing,
         look: impl FnOnce(&mut Guarded) -> R,
     ) -> Option<R> {
-        self.things.borrow_mut().get_mut(&number).map(look)
+        let mut things = self.things.borrow_mut();
+        let Some(thing) = things.get_mut(&number) else {
+            // What goes with it may let somebody in.
+            drop(things);
+            drop(look);
+            return None;
+        };
+        Some(look(thing))
     }
 }

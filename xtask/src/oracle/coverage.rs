@@ -122,11 +122,14 @@ impl Compiler {
             tool.is_file().then_some(Self { toolchain, flags, tools })
         };
         present().or_else(|| {
-            let mut install = Command::new("rustup");
-            install.args(["toolchain", "install", toolchain, "--profile=minimal"]);
-            install.args(["--component=llvm-tools", "--no-self-update"]);
+            // One that is here stays as it is.
+            let install: &[&str] = match tools(toolchain) {
+                Some(_) => &["component", "add", "llvm-tools", "--toolchain", toolchain],
+                None => &["toolchain", "install", toolchain, "--profile=minimal", "-c=llvm-tools"],
+            };
             // What is missing then is told by whoever asked.
-            let _ = steps.run(format!("the {toolchain} compiler, and LLVM's tools"), &mut install);
+            let mut rustup = Command::new("rustup");
+            let _ = steps.run(format!("LLVM's tools for {toolchain}"), rustup.args(install));
             present()
         })
     }
