@@ -443,6 +443,8 @@ class Run:
 
     def waited_for(self, own, number):
         """What a body waits for whose deferred is `own`."""
+        if own is not None and self.comes_from(number, own):
+            self.excuse("deferreds wait on one another", "native")
         self.sources[own] = [number]
         return self.deferreds.get(number)
 

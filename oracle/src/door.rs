@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How long a program may take. It takes less than a thousandth of a second, and one that computes
 /// for longer than a second ends by itself; this is for what only waits, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What can run programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
