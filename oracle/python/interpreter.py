@@ -205,7 +205,7 @@ class Run:
                 self.given.add(what)
                 if number is not None:
                     if self.comes_from(what, number):
-                        self.excuse("deferreds wait on one another", "native")
+                        self.excuse("deferreds wait on one another")
                     self.sources[number] = [what]
                 if given is not None and given._runningCallbacks:
                     self.excuse("given while it runs", "native")
@@ -336,7 +336,7 @@ class Run:
     def chain(self, number, other):
         if number in self.deferreds and other in self.deferreds:
             if self.comes_from(number, other):
-                self.excuse("deferreds wait on one another", "native")
+                self.excuse("deferreds wait on one another")
             self.sources[other] = [number]
             self.deferreds[number].chainDeferred(self.deferreds[other])
 
@@ -444,7 +444,7 @@ class Run:
     def waited_for(self, own, number):
         """What a body waits for whose deferred is `own`."""
         if own is not None and self.comes_from(number, own):
-            self.excuse("deferreds wait on one another", "native")
+            self.excuse("deferreds wait on one another")
         self.sources[own] = [number]
         return self.deferreds.get(number)
 
