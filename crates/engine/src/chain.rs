@@ -13,7 +13,7 @@ use core::cell::Cell;
 /// | running | [`run`](crate::run), while links of this chain run, and [`Chain::hold`] | `run`, on the way out, and [`release`](crate::release) | not fired |
 /// | swallow | [`cancel`](crate::cancel), when there was no canceller | the first late [`Chain::claim`] | |
 /// | passing | [`cancel`](crate::cancel), while it goes through this chain to what that waits on | `cancel`, when it is through | fired |
-/// | paused | [`Chain::pause`], `cancel` likewise, and `run` for a chain that starts to wait | [`unpause`](crate::unpause), and `run` when what it waits on delivers | |
+/// | paused | [`Chain::pause`], `cancel` as long as it is passing, and `run` for a chain that starts to wait | [`unpause`](crate::unpause), `cancel`, and `run` when what it waits on delivers | |
 ///
 /// # Examples
 ///
