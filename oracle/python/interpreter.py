@@ -87,6 +87,7 @@ class Run:
         self.cancelling = set()
         self.bodies = 0
         self.paused = []
+        self.once_awaited = []
         self.given = set()
         # Where results come from: of what is chained to, waits, is a list, or is what a body ends in.
         self.sources = {}
@@ -144,6 +145,10 @@ class Run:
                 if result is deferred:
                     # A cancel that reaches it goes round until there is no stack left, and who knows where that ends.
                     self.excuse("a deferred waits on itself")
+        for awaited in filter(None, (reference() for reference in self.once_awaited)):
+            if self.stock and awaited._debugInfo is not None and awaited._debugInfo.failResult is not None:
+                # Stock may come back to one that handed its result on, and find there what an await has handled.
+                self.excuse("a failure that was awaited is reported")
         for paused in filter(None, (reference() for reference in self.paused)):
             if "InlineCallbacksCancelledError" in show(getattr(paused, "result", None)):
                 # Twisted tells a generator of a cancel by a link, which a pause holds up.
@@ -450,6 +455,7 @@ class Run:
 
     def awaited(self, own, number):
         deferred = self.waited_for(own, number)
+        self.once_awaited.append(weakref.ref(deferred))
         if deferred.called and deferred._runningCallbacks:
             self.excuse("awaited while it runs", "native")
         return deferred
