@@ -3,7 +3,8 @@
     python interpreter.py stock
     python -m hereafter interpreter.py hereafter
 
-It reads a program from each line of its input, runs it, and writes its trace as a line. What a program and a trace are made of is told in `docs/oracle.md`.
+It reads a program from each line of its input, runs it, and writes its trace as a line. What a program and a trace
+are made of is told in `docs/oracle.md`.
 
 Nothing here knows which side it is on, but for the one rule of `Canceller`. The side is given so that a run that
 compares stock with stock cannot pass unnoticed.
@@ -451,7 +452,10 @@ class Run:
         if own is not None and self.comes_from(number, own):
             self.excuse("deferreds wait on one another")
         self.sources[own] = [number]
-        return self.deferreds.get(number)
+        deferred = self.deferreds.get(number)
+        if deferred is not None and deferred.paused and deferred._runningCallbacks:
+            self.excuse("a deferred is awaited that is paused while it runs", "native")
+        return deferred
 
     def awaited(self, own, number):
         deferred = self.waited_for(own, number)
@@ -596,7 +600,8 @@ OPERATIONS = {
     name: getattr(Run, name)
     for name in (
         "new succeed fail maybe execute add_callback add_errback add_both add_callbacks callback callback_with errback "
-        "errback_raised cancel pause unpause chain list gather race lock semaphore queue acquire release run enqueue dequeue "
+        "errback_raised cancel pause unpause chain list gather race lock semaphore queue acquire release run "
+        "enqueue dequeue "
         "inline coroutine timeout later advance drop collect"
     ).split()
 }
