@@ -3,8 +3,8 @@
     python interpreter.py stock
     python -m hereafter interpreter.py hereafter
 
-It reads a list of programs from each line of its input, runs one after the other, and writes the trace of each as
-a line. What a program and a trace are made of is told in `docs/oracle.md`.
+It reads a program from each line of its input, runs it, and writes its trace as a line. What a program and a trace
+are made of is told in `docs/oracle.md`.
 
 Nothing here knows which side it is on, but for the one rule of `Canceller`. The side is given so that a run that
 compares stock with stock cannot pass unnoticed.
@@ -12,7 +12,6 @@ compares stock with stock cannot pass unnoticed.
 
 import gc
 import json
-import os
 import signal
 import sys
 import types
@@ -83,12 +82,16 @@ class Run:
         self.deferreds = {}
         self.references = []
         self.states = {}
-        self.pauses = {}
         self.things = {}
         self.clock = Clock()
         self.headline = None
         self.cancelling = set()
         self.bodies = 0
+        self.paused = []
+        self.once_awaited = []
+        self.given = set()
+        # Where results come from: of what is chained to, waits, is a list, or is what a body ends in.
+        self.sources = {}
 
     def tell(self, *event):
         self.events.append(event)
@@ -106,7 +109,7 @@ class Run:
             self.do((step,))
             self.tell_states()
         self.tell("end")
-        for each in (self.deferreds, self.things, self.states, self.pauses):
+        for each in (self.deferreds, self.things, self.states):
             each.clear()
         self.clock = None
         gc.collect()
@@ -135,10 +138,22 @@ class Run:
                 show(deferred._chainedTo) if waits else None,
                 None if result is MISSING else show(result),
                 len(deferred._callbacks),
+                int(deferred._suppressAlreadyCalled),
             )
             if self.states.get(number) != state:
                 self.states[number] = state
                 self.tell("state", number, *state)
+                if result is deferred:
+                    # A cancel that reaches it goes round until there is no stack left, and who knows where that ends.
+                    self.excuse("a deferred waits on itself")
+        for awaited in filter(None, (reference() for reference in self.once_awaited)):
+            if self.stock and awaited._debugInfo is not None and awaited._debugInfo.failResult is not None:
+                # Stock may come back to one that handed its result on, and find there what an await has handled.
+                self.excuse("a failure that was awaited is reported")
+        for paused in filter(None, (reference() for reference in self.paused)):
+            if "InlineCallbacksCancelledError" in show(getattr(paused, "result", None)):
+                # Twisted tells a generator of a cancel by a link, which a pause holds up.
+                self.excuse("a coroutine is cancelled while it is paused", "native")
 
     def log(self, event):
         # A report is two: a headline, and the failure.
@@ -163,6 +178,12 @@ class Run:
     def freed(self, number, _):
         self.tell("free", number)
 
+    @staticmethod
+    def more(link):
+        """What a callback is given beside the result."""
+        more = link.get("more")
+        return ((), {}) if more is None else ((more,), {"key": more})
+
     def members(self, numbers):
         return [self.deferreds[number] for number in numbers if number in self.deferreds]
 
@@ -172,8 +193,9 @@ class Run:
         of_list = isinstance(self.deferreds.get(number), defer.DeferredList)
         name, operations, end = link["name"], link["do"], link["end"]
 
-        def callback(*arguments):
-            self.tell("call", name, *map(show, arguments))
+        def callback(*arguments, **keywords):
+            shown = [f"{key}={show(value)}" for key, value in keywords.items()]
+            self.tell("call", name, *map(show, arguments), *shown)
             self.do(operations)
             if end == "pass":
                 return arguments[0] if arguments else None
@@ -186,8 +208,13 @@ class Run:
                 return Failure(make_error(what))
             if kind == "give":
                 given = self.deferreds.get(what)
+                self.given.add(what)
+                if number is not None:
+                    if self.comes_from(what, number):
+                        self.excuse("deferreds wait on one another")
+                    self.sources[number] = [what]
                 if given is not None and given._runningCallbacks:
-                    self.excuse("given while it runs")
+                    self.excuse("given while it runs", "native")
                 if of_list:
                     # A list that has fired is never cancelled, also when it waits for another.
                     self.excuse("a list waits for what its callback gave back", "native")
@@ -215,11 +242,16 @@ class Run:
             self.cancelling.discard(name)
             if error is None:
                 return
-            if self.stock:
-                # Hereafter's rule, which Twisted has for lists alone: it is logged, and the Deferred is cancelled.
-                log.failure("Exception raised from user supplied canceller", Failure(make_error(error)))
-            else:
+            if not self.stock:
                 raise make_error(error)
+            # Hereafter's rule, which Twisted has for lists alone: it is logged, and the Deferred is cancelled.
+            log.failure("Exception raised from user supplied canceller", Failure(make_error(error)))
+            if not deferred.called:
+                deferred.errback(defer.CancelledError())
+                # It has been told of; that nobody handles what it led to is no news.
+                cancelled = isinstance(deferred.result, Failure) and deferred.result.check(defer.CancelledError)
+                if cancelled and deferred._debugInfo is not None:
+                    deferred._debugInfo.failResult = None
 
         return cancel
 
@@ -230,26 +262,39 @@ class Run:
         self.put(number, defer.fail(make_error(error)))
 
     def maybe(self, number, link):
-        deferred = defer.maybeDeferred(self.link(link))
+        arguments, keywords = self.more(link)
+        deferred = defer.maybeDeferred(self.link(link), *arguments, **keywords)
         # It may be one that has a number already.
         if getattr(deferred, "shown", None) is None:
             self.put(number, deferred)
 
+    def execute(self, number, link):
+        arguments, keywords = self.more(link)
+        self.put(number, defer.execute(self.link(link), *arguments, **keywords))
+
     def add_callback(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addCallback(self.link(link, number))
+            arguments, keywords = self.more(link)
+            self.deferreds[number].addCallback(self.link(link, number), *arguments, **keywords)
 
     def add_errback(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addErrback(self.link(link, number))
+            arguments, keywords = self.more(link)
+            self.deferreds[number].addErrback(self.link(link, number), *arguments, **keywords)
 
     def add_both(self, number, link):
         if number in self.deferreds:
-            self.deferreds[number].addBoth(self.link(link, number))
+            arguments, keywords = self.more(link)
+            self.deferreds[number].addBoth(self.link(link, number), *arguments, **keywords)
 
     def add_callbacks(self, number, callback, errback):
         if number in self.deferreds:
-            self.deferreds[number].addCallbacks(self.link(callback, number), self.link(errback, number))
+            both = self.link(callback, number), self.link(errback, number)
+            given = callback.get("more"), errback.get("more")
+            if given == (None, None):
+                self.deferreds[number].addCallbacks(*both)
+            else:
+                self.deferreds[number].addCallbacks(*both, *self.more(callback), *self.more(errback))
 
     def callback(self, number, value):
         if number in self.deferreds:
@@ -257,17 +302,29 @@ class Run:
 
     def callback_with(self, number, other):
         if number in self.deferreds and other in self.deferreds:
-            self.excuse("fired with a deferred")
             self.deferreds[number].callback(self.deferreds[other])
 
     def errback(self, number, error):
         if number in self.deferreds:
             self.deferreds[number].errback(make_error(error))
 
+    def errback_raised(self, number, error):
+        if number in self.deferreds:
+            if error is None:
+                self.deferreds[number].errback()
+                return
+            try:
+                raise make_error(error)
+            except BaseException:
+                self.deferreds[number].errback()
+
     def cancel(self, number):
         if number in self.deferreds:
             if self.bodies:
                 self.excuse("cancelled while a body runs", "native")
+            if number in self.given and self.deferreds[number].called:
+                # There it may have become the one that it was given to.
+                self.excuse("cancelled after it was given back", "native")
             self.deferreds[number].cancel()
 
     def pause(self, number):
@@ -275,22 +332,36 @@ class Run:
             if self.deferreds[number].paused:
                 # One that had its result when it began to wait is the other one there.
                 self.excuse("paused while it waits", "native")
-            self.pauses[number] = self.pauses.get(number, 0) + 1
+            self.paused.append(weakref.ref(self.deferreds[number]))
             self.deferreds[number].pause()
 
     def unpause(self, number):
-        # One that has no pause before it is Hereafter's other rule: it is left out on both sides.
-        if number in self.deferreds and self.pauses.get(number):
-            self.pauses[number] -= 1
+        if number in self.deferreds:
             self.deferreds[number].unpause()
 
     def chain(self, number, other):
         if number in self.deferreds and other in self.deferreds:
+            if self.comes_from(number, other):
+                self.excuse("deferreds wait on one another")
+            self.sources[other] = [number]
             self.deferreds[number].chainDeferred(self.deferreds[other])
+
+    def comes_from(self, number, other):
+        """Whether the result of one will come from that of the other, as far as that can be told from outside."""
+        seen, ahead = set(), [number]
+        while ahead:
+            at = ahead.pop()
+            if at == other:
+                return True
+            if at not in seen:
+                seen.add(at)
+                ahead.extend(self.sources.get(at, ()))
+        return False
 
     # Several at once
 
     def list(self, number, members, switches):
+        self.sources[number] = members
         self.put(
             number,
             defer.DeferredList(
@@ -302,9 +373,11 @@ class Run:
         )
 
     def gather(self, number, members, consume):
+        self.sources[number] = members
         self.put(number, defer.gatherResults(self.members(members), consumeErrors=consume))
 
     def race(self, number, members):
+        self.sources[number] = members
         self.put(number, defer.race(self.members(members)))
 
     def lock(self, number):
@@ -330,10 +403,21 @@ class Run:
 
     def run(self, number, thing, link):
         if thing in self.things:
-            self.put(number, self.things[thing].run(self.link(link)))
-            if self.things[thing].waiting:
-                # Hereafter lets the next one in when the one before is through, and not from inside it.
-                self.excuse("let in by turns", "native")
+            arguments, keywords = self.more(link)
+            self.put(number, self.things[thing].run(self.link(link), *arguments, **keywords))
+            self.let_in(thing)
+    
+    def locked(self, thing, statements):
+        """The body of a generator that has a lock while it runs."""
+        if thing not in self.things:
+            return None
+        self.let_in(thing)
+        return self.things[thing].run(inline, self, None, statements)
+
+    def let_in(self, thing):
+        if self.things[thing].waiting:
+            # Hereafter lets the next one in when the one before is through, and not from inside it.
+            self.excuse("let in by turns", "native")
 
     def enqueue(self, thing, value):
         if thing in self.things:
@@ -346,10 +430,10 @@ class Run:
     # Sequential style
 
     def inline(self, number, statements):
-        self.put(number, inline(self, statements))
+        self.put(number, inline(self, number, statements))
 
     def coroutine(self, number, statements):
-        self.put(number, defer.Deferred.fromCoroutine(awaiting(self, statements)))
+        self.put(number, defer.Deferred.fromCoroutine(awaiting(self, number, statements)))
 
     def statement(self, kind, what):
         """What is the same in either style: whether the body ends here, and with what."""
@@ -359,13 +443,23 @@ class Run:
         if kind == "raise":
             raise make_error(what)
         if kind == "give":
-            self.excuse("fired with a deferred")
             return True, self.deferreds.get(what)
-        assert kind == "return", kind
+        assert kind in ("return", "return_value"), kind
         return True, what
 
-    def awaited(self, number):
-        deferred = self.deferreds[number]
+    def waited_for(self, own, number):
+        """What a body waits for whose deferred is `own`."""
+        if own is not None and self.comes_from(number, own):
+            self.excuse("deferreds wait on one another")
+        self.sources[own] = [number]
+        deferred = self.deferreds.get(number)
+        if deferred is not None and deferred.paused and deferred._runningCallbacks:
+            self.excuse("a deferred is awaited that is paused while it runs", "native")
+        return deferred
+
+    def awaited(self, own, number):
+        deferred = self.waited_for(own, number)
+        self.once_awaited.append(weakref.ref(deferred))
         if deferred.called and deferred._runningCallbacks:
             self.excuse("awaited while it runs", "native")
         return deferred
@@ -388,7 +482,17 @@ class Run:
 
     def timeout(self, number, seconds, link):
         if number in self.deferreds:
-            self.deferreds[number].addTimeout(seconds, self.clock, link and self.link(link))
+            self.deferreds[number].addTimeout(seconds, self.clock, link and self.on_timeout(link))
+
+    def on_timeout(self, link):
+        callback = self.link(link)
+
+        def timed_out(result, seconds):
+            if not isinstance(result, Failure):
+                self.excuse("a timeout's function is called with a value", "native")
+            return callback(result, seconds)
+
+        return timed_out
 
     def later(self, seconds, operations):
         self.clock.callLater(seconds, self.do, operations)
@@ -399,14 +503,18 @@ class Run:
         self.clock.advance(seconds)
 
     def drop(self, number):
-        for each in (self.deferreds, self.states, self.pauses):
+        dropped = self.deferreds.get(number)
+        if any(dropped in getattr(thing, "waiting", ()) for thing in self.things.values()):
+            # Nobody could see what it gets: the next one gets it there.
+            self.excuse("a wait for a queue is dropped", "native")
+        for each in (self.deferreds, self.states):
             each.pop(number, None)
 
     def collect(self):
         gc.collect()
 
 
-def yielding(run, statements):
+def yielding(run, own, statements):
     """The body of a generator."""
     for statement in statements:
         ((kind, what),) = statement.items()
@@ -414,9 +522,13 @@ def yielding(run, statements):
             ((awaited, which),) = what["what"].items()
             try:
                 if awaited == "deferred":
-                    value = yield run.deferreds.get(which)
+                    value = yield run.waited_for(own, which)
                 elif awaited == "nested":
-                    value = yield yielding(run, which)
+                    value = yield yielding(run, own, which)
+                elif awaited == "other":
+                    value = yield awaiting(run, own, which)
+                elif awaited == "locked":
+                    value = yield run.locked(*which)
                 else:
                     value = yield which
             except GeneratorExit:
@@ -427,13 +539,15 @@ def yielding(run, statements):
             else:
                 run.tell("resumed", what["name"], show(value))
                 del value
+        elif kind == "return_value":
+            defer.returnValue(what)
         else:
             ends, value = run.statement(kind, what)
             if ends:
                 return value
 
 
-async def awaiting(run, statements):
+async def awaiting(run, own, statements):
     """The body of a coroutine."""
     for statement in statements:
         ((kind, what),) = statement.items()
@@ -441,9 +555,15 @@ async def awaiting(run, statements):
             ((awaited, which),) = what["what"].items()
             try:
                 if awaited == "deferred":
-                    value = await run.awaited(which) if which in run.deferreds else None
+                    value = await run.awaited(own, which) if which in run.deferreds else None
                 elif awaited == "nested":
-                    value = await awaiting(run, which)
+                    value = await awaiting(run, own, which)
+                elif awaited == "other":
+                    value = await inline(run, own, which)
+                elif awaited == "locked" and which[0] in run.things:
+                    value = await locked(run, own, run.things[which[0]], which[1])
+                elif awaited == "locked":
+                    value = None
                 else:
                     value = which
             except GeneratorExit:
@@ -460,13 +580,28 @@ async def awaiting(run, statements):
                 return value
 
 
+async def locked(run, own, lock, statements):
+    """`async with lock`, but for a body that the collector ends: it lets nobody else in."""
+    await lock.__aenter__()
+    try:
+        value = await awaiting(run, own, statements)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        await lock.__aexit__(*sys.exc_info())
+        raise
+    await lock.__aexit__(None, None, None)
+    return value
+
+
 inline = defer.inlineCallbacks(yielding)
 
 OPERATIONS = {
     name: getattr(Run, name)
     for name in (
-        "new succeed fail maybe add_callback add_errback add_both add_callbacks callback callback_with errback "
-        "cancel pause unpause chain list gather race lock semaphore queue acquire release run enqueue dequeue "
+        "new succeed fail maybe execute add_callback add_errback add_both add_callbacks callback callback_with errback "
+        "errback_raised cancel pause unpause chain list gather race lock semaphore queue acquire release run "
+        "enqueue dequeue "
         "inline coroutine timeout later advance drop collect"
     ).split()
 }
@@ -484,11 +619,6 @@ def trace(stock, program):
     return run.events
 
 
-def give_up(*_):
-    """Ends a program that does not end. Whatever was raised here, a Deferred might catch."""
-    os._exit(1)
-
-
 def main():
     (side,) = sys.argv[1:]
     stock = isinstance(defer.Deferred.addCallback, types.FunctionType)
@@ -498,18 +628,19 @@ def main():
     # Else everything logged is kept for whoever begins to log later.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     sys.setrecursionlimit(1000)
+    # A program that does not end is killed; whatever was raised in it, a Deferred might catch.
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
     # What is freed when must not hang on when the collector runs by itself; and what is here already is not for it.
-    signal.signal(signal.SIGVTALRM, give_up)
     gc.disable()
     gc.collect()
     gc.freeze()
+    encode = json.JSONEncoder(separators=(",", ":")).encode
     for line in sys.stdin.buffer:
-        for program in json.loads(line):
-            signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
-            told = json.dumps(trace(stock, program), separators=(",", ":"))
-            sys.stdout.write(told + "\n")
-            sys.stdout.flush()
+        signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+        told = encode(trace(stock, json.loads(line)))
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        sys.stdout.write(told + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -39,12 +39,16 @@ pub(crate) struct Arguments {
     /// Stop after so many findings.
     #[arg(long, default_value_t = 5)]
     findings: u64,
+    /// Leave out a rule by which differences are kept, as the summary names it: is it still needed?
+    #[arg(long, value_name = "RULE")]
+    without: Vec<String>,
 }
 
 /// The doors that one worker has open.
 pub(crate) struct Doors {
     stock: Session,
     others: Vec<Session>,
+    without: Vec<String>,
     kept: Kept,
 }
 
@@ -102,10 +106,11 @@ impl Kept {
 }
 
 impl Doors {
-    pub(crate) fn new(others: &[Door], programs: &Programs) -> Self {
+    pub(crate) fn new(others: &[Door], programs: &Programs, without: &[String]) -> Self {
         Self {
             stock: Session::new(Door::Stock, programs),
             others: others.iter().map(|door| Session::new(*door, programs)).collect(),
+            without: without.to_vec(),
             kept: Kept::default(),
         }
     }
@@ -141,7 +146,7 @@ impl Doors {
         let whole = traces.iter().map(|(_, traces)| traces.len()).min().unwrap_or(0);
         for at in 0..whole {
             for (door, traces) in others {
-                match compare::with_stock(*door, &stock[at], &traces[at])? {
+                match compare::with_stock(*door, &stock[at], &traces[at], &self.without)? {
                     Verdict::Same => {}
                     Verdict::Kept(rule) => self.kept.count(*door, &rule),
                     Verdict::Different(difference) => {
@@ -183,12 +188,13 @@ impl Doors {
         Ok(all.into_iter().filter_map(|(door, mut one)| Some((door, one.pop()?))).collect())
     }
 
-    /// Makes a program that shows something as small as it can be.
+    /// Makes a program that shows something as small as it can be; nothing if it does not show it
+    /// again.
     ///
     /// # Errors
     ///
     /// As for [`first_finding`](Self::first_finding).
-    pub(crate) fn shrink(&mut self, program: Program) -> Result<(Program, Finding)> {
+    pub(crate) fn shrink(&mut self, program: Program) -> Result<Option<(Program, Finding)>> {
         // What is tried on the way says nothing about the campaign.
         let kept = std::mem::take(&mut self.kept);
         let small = shrink::shrink(program, |candidates| {
@@ -201,8 +207,7 @@ impl Doors {
         })?;
         let found = self.first_finding(std::slice::from_ref(&small))?;
         self.kept = kept;
-        let (_, finding) = found.context("a program showed something once, and then no more")?;
-        Ok((small, finding))
+        Ok(found.map(|(_, finding)| (small, finding)))
     }
 }
 
@@ -252,7 +257,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 impl Campaign<'_> {
     /// Takes programs until there are no more, or enough was found.
     fn work(&self) -> Result<()> {
-        let mut doors = self.arguments.doors.open();
+        let mut doors = self.arguments.doors.open(&self.arguments.without);
         let worked = self.work_on(&mut doors);
         if worked.is_err() {
             self.stop.store(true, Ordering::Relaxed);
@@ -279,34 +284,54 @@ impl Campaign<'_> {
     fn work_on_batch(&self, doors: &mut Doors, first: u64, batch: &[Program]) -> Result<()> {
         let mut from = 0;
         while from < batch.len() && !self.stop.load(Ordering::Relaxed) {
-            let Some((at, _)) = doors.first_finding(&batch[from..])? else {
+            let Some((at, finding)) = doors.first_finding(&batch[from..])? else {
                 self.count(batch.len() - from);
                 break;
             };
             let program = from + at;
             self.count(at + 1);
-            self.tell(doors, first + program as u64, batch[program].clone())?;
+            self.tell(doors, first + program as u64, &batch[program], &finding)?;
             from = program + 1;
         }
         Ok(())
     }
 
     fn count(&self, programs: usize) {
-        self.done.fetch_add(programs as u64, Ordering::Relaxed);
+        let before = self.done.fetch_add(programs as u64, Ordering::Relaxed);
+        let done = before + programs as u64;
         self.bar.inc(programs as u64);
+        // Where there is no terminal, a line now and then.
+        let part = (self.arguments.programs / 20).max(10_000);
+        if self.bar.is_hidden() && done / part > before / part {
+            let found = self.found.load(Ordering::Relaxed);
+            eprintln!("{done} of {} programs, {found} found", self.arguments.programs);
+        }
     }
 
     /// Makes a finding small, and prints it.
-    fn tell(&self, doors: &mut Doors, number: u64, program: Program) -> Result<()> {
+    fn tell(
+        &self,
+        doors: &mut Doors,
+        number: u64,
+        program: &Program,
+        finding: &Finding,
+    ) -> Result<()> {
         let found = self.found.fetch_add(1, Ordering::Relaxed) + 1;
         if found >= self.arguments.findings {
             self.stop.store(true, Ordering::Relaxed);
         }
         self.bar.set_message(format!("({found} found)"));
-        let (small, finding) = doors.shrink(program)?;
-        let small = serde_json::to_string(&small).context("writing a program as JSON")?;
+        let (told, small, finding) = match &doors.shrink(program.clone())? {
+            Some((small, finding)) => ("", serde_json::to_string(small), finding.to_string()),
+            None => (
+                ", after those before it, and not by itself",
+                serde_json::to_string(program),
+                finding.to_string(),
+            ),
+        };
+        let small = small.context("writing a program as JSON")?;
         self.bar.suspend(|| {
-            println!("program {number} of seed {}:", self.arguments.seed);
+            println!("program {number} of seed {}{told}:", self.arguments.seed);
             println!("{small}\n{finding}");
         });
         Ok(())

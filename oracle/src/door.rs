@@ -1,20 +1,21 @@
 //! The doors: child processes that run programs and tell what happened.
 //!
 //! Each is a process of its own, so that one that crashes or hangs takes nothing with it. A request
-//! is a line, a list of programs as JSON; the answer is a line for each, its trace.
+//! is a line, a program as JSON; the answer is a line, its trace.
 
 use crate::program::Program;
 use anyhow::{Context, Result};
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long a program may take. It takes a thousandth of a second; this is for what hangs.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a program may take. It takes less than a thousandth of a second, and one that computes
+/// for longer than a second ends by itself; this is for what only waits, on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What can run programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -80,7 +81,8 @@ pub(crate) struct Session {
 
 struct Process {
     child: Child,
-    requests: ChildStdin,
+    /// To a thread that writes: a process that hangs does not read, and nobody is to wait for it.
+    requests: Sender<Vec<u8>>,
     answers: Receiver<String>,
 }
 
@@ -93,7 +95,7 @@ impl Session {
         self.door
     }
 
-    /// Hands over a request, and starts the process first if there is none. A process that is found
+    /// Hands over programs, and starts the process first if there is none. A process that is found
     /// dead is told of by [`receive`](Self::receive).
     ///
     /// # Errors
@@ -104,9 +106,12 @@ impl Session {
             Some(process) => process,
             none => none.insert(Process::start(self.door, &self.programs)?),
         };
-        let mut line = serde_json::to_vec(batch).context("writing programs as JSON")?;
-        line.push(b'\n');
-        let _ = process.requests.write_all(&line).and_then(|()| process.requests.flush());
+        let mut lines = Vec::new();
+        for program in batch {
+            serde_json::to_writer(&mut lines, program).context("writing a program as JSON")?;
+            lines.push(b'\n');
+        }
+        let _ = process.requests.send(lines);
         Ok(())
     }
 
@@ -151,8 +156,16 @@ impl Process {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().with_context(|| format!("starting {door}: {command:?}"))?;
-        let requests = child.stdin.take().expect("it was asked for");
+        let mut input = child.stdin.take().expect("it was asked for");
         let output = child.stdout.take().expect("it was asked for");
+        let (requests, lines) = channel::<Vec<u8>>();
+        thread::spawn(move || {
+            for line in lines {
+                if input.write_all(&line).and_then(|()| input.flush()).is_err() {
+                    break;
+                }
+            }
+        });
         let (sender, answers) = channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines() {

@@ -42,6 +42,8 @@ struct Made {
     by: By,
     /// It was given away.
     spent: bool,
+    /// It was paused, perhaps.
+    paused: bool,
 }
 
 /// What a deferred was made by.
@@ -51,8 +53,6 @@ enum By {
     Itself,
     /// A function that has links of its own on it, which rely on what it fires with.
     Gathering,
-    /// A generator or coroutine. It is not paused: see the rule in [`crate::compare`].
-    Body,
     /// Anything else.
     Other,
 }
@@ -168,7 +168,7 @@ impl Generator {
             Next::Make => self.new_deferred(depth),
             Next::MakeReady => self.ready_deferred(depth),
             Next::Add => self.add(depth)?,
-            Next::Fire => self.fire()?,
+            Next::Fire => self.fire(depth)?,
             Next::FireWith if self.owned => return None,
             Next::FireWith => {
                 let id = Self::id(self.one_of(|made| made.by != By::Gathering)?);
@@ -178,11 +178,14 @@ impl Generator {
             Next::Cancel => Op::Cancel(self.any()?),
             Next::Pause if depth > 0 && self.coroutines => return None,
             Next::Pause => {
-                let owned = self.owned;
-                let at = self.one_of(|made| made.by != By::Body && !(owned && made.spent))?;
-                Op::Pause(Self::id(at))
+                let id = self.own()?;
+                self.made[id as usize].paused = true;
+                Op::Pause(id)
             }
-            Next::Unpause => Op::Unpause(self.any()?),
+            Next::Unpause => {
+                let anything = !self.owned && self.chance(30);
+                Op::Unpause(Self::id(self.one_of(|made| made.paused || anything)?))
+            }
             Next::Chain => self.chain()?,
             Next::Several => self.several(),
             Next::Sequential if depth >= DEPTH || self.budget == 0 => return None,
@@ -190,8 +193,9 @@ impl Generator {
             Next::MakeThing => self.new_thing(),
             Next::UseThing => self.use_thing(depth)?,
             Next::Timeout => {
-                let link = if self.chance(20) { Some(self.link(depth)) } else { None };
-                Op::Timeout(self.own()?, self.rng.u32(1..=4), link)
+                let id = self.own()?;
+                let link = if self.chance(30) { Some(self.on_timeout(depth)) } else { None };
+                Op::Timeout(id, self.rng.u32(1..=4), link)
             }
             Next::Later => Op::Later(self.rng.u32(0..=4), self.body(depth + 1, true)),
             Next::Advance => Op::Advance(self.rng.u32(1..=3)),
@@ -204,7 +208,7 @@ impl Generator {
     // Deferreds
 
     fn make(&mut self, by: By) -> Id {
-        self.made.push(Made { by, spent: false });
+        self.made.push(Made { by, spent: false, paused: false });
         Id::try_from(self.made.len() - 1).expect("a program is small")
     }
 
@@ -235,7 +239,7 @@ impl Generator {
         let owned = self.owned;
         let at = self.one_of(|made| !owned || !made.spent)?;
         // One that is given back to itself waits for ever.
-        if owned && self.on.contains(&Self::id(at)) {
+        if self.on.contains(&Self::id(at)) && (owned || self.chance(90)) {
             return None;
         }
         self.made[at].spent = true;
@@ -269,24 +273,30 @@ impl Generator {
     }
 
     fn ready_deferred(&mut self, depth: u32) -> Op {
-        match self.rng.u32(0..3) {
-            0 => Op::Succeed(self.make(By::Other), self.value()),
-            1 => Op::Fail(self.make(By::Other), self.error()),
-            _ => {
+        match self.rng.u32(0..12) {
+            0..=3 => Op::Succeed(self.make(By::Other), self.value()),
+            4..=7 => Op::Fail(self.make(By::Other), self.error()),
+            choice => {
                 let link = self.link(depth);
-                Op::Maybe(self.make(By::Other), link)
+                let own = self.make(By::Other);
+                // A deferred or failure that it gives back would be a value like any other.
+                let is_result = matches!(link.end, End::Give(_) | End::Fail(_));
+                let executed = choice == 8 && !(self.owned && is_result);
+                if executed { Op::Execute(own, link) } else { Op::Maybe(own, link) }
             }
         }
     }
 
-    fn fire(&mut self) -> Option<Op> {
+    fn fire(&mut self, depth: u32) -> Option<Op> {
         let anything = !self.owned && self.chance(10);
         let id =
             Self::id(self.one_of(|made| made.fires() || (anything && made.by != By::Gathering))?);
-        Some(if self.chance(70) {
-            Op::Callback(id, self.value())
-        } else {
-            Op::Errback(id, self.error())
+        Some(match self.rng.u32(0..20) {
+            0..=13 => Op::Callback(id, self.value()),
+            14..=17 => Op::Errback(id, self.error()),
+            // Inside of something stock may be handling an error of its own.
+            18 if !self.owned && depth == 0 => Op::ErrbackRaised(id, None),
+            _ => Op::ErrbackRaised(id, Some(self.error())),
         })
     }
 
@@ -357,7 +367,16 @@ impl Generator {
             8 => End::Trap(self.trapped()),
             _ => self.give().map_or(End::Pass, End::Give),
         };
-        Link { name, r#do: operations, end }
+        let more = if self.chance(10) { Some(self.value()) } else { None };
+        Link { name, more, r#do: operations, end }
+    }
+
+    /// What is called when the time is up. It is given the time beside the result.
+    fn on_timeout(&mut self, depth: u32) -> Link {
+        let link = self.link(depth);
+        // In Rust it gives back a result.
+        let end = if self.owned && matches!(link.end, End::Give(_)) { End::Pass } else { link.end };
+        Link { more: None, end, ..link }
     }
 
     /// Operations inside something: mostly none, unless there `must` be.
@@ -428,7 +447,7 @@ impl Generator {
     // Sequential style
 
     fn sequential(&mut self, depth: u32) -> Op {
-        let id = self.make(By::Body);
+        let id = self.make(By::Other);
         self.on.push(id);
         let statements = self.statements(depth);
         self.on.pop();
@@ -448,7 +467,8 @@ impl Generator {
             });
         }
         match self.rng.u32(0..12) {
-            0..=5 => statements.push(Statement::Return(self.value())),
+            0..=4 => statements.push(Statement::Return(self.value())),
+            5 => statements.push(Statement::ReturnValue(self.value())),
             6..=7 => statements.push(Statement::Raise(self.error())),
             8 if !self.owned => statements.extend(self.give().map(Statement::Give)),
             _ => {}
@@ -458,9 +478,17 @@ impl Generator {
 
     fn wait(&mut self, depth: u32) -> Wait {
         let name = self.name();
-        let what = match self.rng.u32(0..12) {
-            0 => Awaited::Value(self.value()),
-            1..=2 if depth < DEPTH => Awaited::Nested(self.statements(depth + 1)),
+        let what = match self.rng.u32(0..24) {
+            0..=1 => Awaited::Value(self.value()),
+            2..=4 if depth < DEPTH => Awaited::Nested(self.statements(depth + 1)),
+            5 if depth < DEPTH => Awaited::Other(self.statements(depth + 1)),
+            6..=8 if depth < DEPTH && self.things.contains(&Kind::Lock) => {
+                let locks = (0..self.things.len()).filter(|at| self.things[*at] == Kind::Lock);
+                let locks: Vec<usize> = locks.collect();
+                let thing = Thing::try_from(locks[self.rng.usize(0..locks.len())]);
+                let thing = thing.expect("a program is small");
+                Awaited::Locked(thing, self.statements(depth + 1))
+            }
             _ => match self.give() {
                 Some(id) => Awaited::Deferred(id),
                 None => Awaited::Value(self.value()),

@@ -76,9 +76,10 @@ struct DoorArguments {
 }
 
 impl DoorArguments {
-    fn open(&self) -> Doors {
+    fn open(&self, without: &[String]) -> Doors {
         let interpreter = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/interpreter.py");
-        Doors::new(&self.doors, &Programs { python: self.python.clone(), interpreter })
+        let programs = Programs { python: self.python.clone(), interpreter };
+        Doors::new(&self.doors, &programs, without)
     }
 }
 
@@ -97,7 +98,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool> {
     match command {
         Command::Run(arguments) => campaign::run(&arguments),
-        Command::Replay { doors, shrink, file } => replay(&mut doors.open(), shrink, &file),
+        Command::Replay { doors, shrink, file } => replay(&mut doors.open(&[]), shrink, &file),
         Command::Show { seed, number } => {
             println!("{}", serde_json::to_string(&generate::program(seed, number))?);
             Ok(true)
@@ -123,7 +124,9 @@ fn replay(doors: &mut Doors, shrink: bool, file: &Path) -> Result<bool> {
         return Ok(true);
     };
     if shrink {
-        let (small, finding) = doors.shrink(program)?;
+        let smallest = doors.shrink(program)?;
+        let (small, finding) =
+            smallest.context("the program showed something once, and no more")?;
         println!("{}\n{finding}", serde_json::to_string(&small)?);
     } else {
         println!("{finding}");

@@ -24,6 +24,7 @@ pub(crate) enum Op {
     Succeed(Id, i64),
     Fail(Id, Error),
     Maybe(Id, Link),
+    Execute(Id, Link),
     AddCallback(Id, Link),
     AddErrback(Id, Link),
     AddBoth(Id, Link),
@@ -31,6 +32,7 @@ pub(crate) enum Op {
     Callback(Id, i64),
     CallbackWith(Id, Id),
     Errback(Id, Error),
+    ErrbackRaised(Id, Option<Error>),
     Cancel(Id),
     Pause(Id),
     Unpause(Id),
@@ -81,6 +83,9 @@ pub(crate) enum Class {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Link {
     pub(crate) name: Name,
+    /// What it is given beside the result, by place and by keyword.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) more: Option<i64>,
     pub(crate) r#do: Vec<Op>,
     pub(crate) end: End,
 }
@@ -126,6 +131,8 @@ pub(crate) enum Statement {
     Do(Vec<Op>),
     Await(Wait),
     Return(i64),
+    /// Twisted's `returnValue`, in a generator.
+    ReturnValue(i64),
     Raise(Error),
     /// Returns a deferred.
     Give(Id),
@@ -147,6 +154,10 @@ pub(crate) struct Wait {
 pub(crate) enum Awaited {
     Deferred(Id),
     Value(i64),
-    /// Another generator or coroutine.
+    /// Another body of the same style.
     Nested(Vec<Statement>),
+    /// One of the other style: a coroutine in a generator, a generator in a coroutine.
+    Other(Vec<Statement>),
+    /// One that has a lock or semaphore while it runs.
+    Locked(Thing, Vec<Statement>),
 }

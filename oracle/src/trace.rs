@@ -34,6 +34,8 @@ pub(crate) fn steps(events: Vec<Event>) -> Vec<Step> {
             steps.push(Step::default());
         }
         let Some(step) = steps.last_mut() else { continue };
+        step.excuses
+            .extend(sign(&event).map(|rule| Excuse { rule: rule.to_owned(), native: false }));
         match kind(&event) {
             "excuse" => {
                 let [rule, doors] = [1, 2].map(|at| event.get(at).map_or("", text));
@@ -44,6 +46,23 @@ pub(crate) fn steps(events: Vec<Event>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// The rule for programs that run out of stack.
+pub(crate) const OUT_OF_STACK: &str = "out of stack";
+
+/// The rule by which what stock tells of an error of its own excuses what comes after it.
+fn sign(event: &Event) -> Option<&'static str> {
+    let shown = || event.iter().skip(1).map(text);
+    // An assertion about locks says what is wrong.
+    let says_nothing = |rest: &str| !rest.starts_with(' ');
+    if shown().any(|it| it.contains("RecursionError")) {
+        Some(OUT_OF_STACK)
+    } else if shown().any(|it| it.split("!AssertionError").skip(1).any(says_nothing)) {
+        Some("a failure was awaited a second time")
+    } else {
+        None
+    }
 }
 
 /// The kind of an event.

@@ -7,6 +7,7 @@ use crate::deferred::{Deferred, as_deferred};
 use crate::inline::Driver;
 use crate::locks::Turn;
 use crate::raw::Call;
+use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, state};
 use pyo3::intern;
@@ -47,7 +48,7 @@ pub(crate) fn listed<'py>(deferred: &Bound<'py, Deferred>) -> PyResult<Bound<'py
     let empty = || PyDict::new(py).into_any();
     for link in &links {
         match link {
-            Link::Over => Ok(()),
+            Link::Over(_) => Ok(()),
             Link::Callback(function) => pairs.append((bare(function.bind(py)), bare(failthru))),
             Link::Errback(function) => pairs.append((bare(passthru), bare(function.bind(py)))),
             Link::Both(function) => both(function.bind(py)),
@@ -93,8 +94,11 @@ pub(crate) fn listed<'py>(deferred: &Bound<'py, Deferred>) -> PyResult<Bound<'py
             Link::Cancel(driver) => both(&driver.bind(py).getattr(intern!(py, "_cancelled"))?),
             Link::Turn(turn) => both(turn.bind(py)),
             Link::Timeout(timeout) => {
-                both(&timeout.bind(py).getattr(intern!(py, "convertCancelled"))?)?;
-                both(&timeout.bind(py).getattr(intern!(py, "cancelTimeout"))?)
+                let timeout = timeout.bind(py);
+                if !Timeout::has_converted(timeout) {
+                    both(&timeout.getattr(intern!(py, "convertCancelled"))?)?;
+                }
+                both(&timeout.getattr(intern!(py, "cancelTimeout"))?)
             }
         }?;
     }

@@ -718,7 +718,8 @@ impl Deferred {
             place.visit(&visit)?;
         }
         state.links.each(|link| match link {
-            Link::Over => Ok(()),
+            Link::Over(None) => Ok(()),
+            Link::Over(Some(left)) => visit.call(left),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)
             }

@@ -230,7 +230,7 @@ impl Driver {
                 Step::Ran
             }
             Ok(Some(next)) => {
-                state(source).links.push_front(Link::Over);
+                state(source).links.push_front(Link::Over(None));
                 Step::Called(next)
             }
             Err(error) => {
@@ -316,7 +316,8 @@ impl Driver {
     fn next_to_cancel<'py>(
         awaited: &Bound<'py, PyAny>,
     ) -> Option<(Bound<'py, Self>, Bound<'py, Deferred>)> {
-        let innermost = Deferred::innermost(as_deferred(awaited)?)?;
+        let awaited = as_deferred(awaited).filter(|awaited| Deferred::cancels_plainly(awaited))?;
+        let innermost = Deferred::innermost(awaited)?;
         if !Deferred::cancels_plainly(&innermost) || state(&innermost).chain.is_fired() {
             return None;
         }

@@ -90,11 +90,10 @@ impl DeferredList {
                 state(member).result.set(Some(py.None().into_bound(py)));
                 return Ok(Step::Ran);
             }
-            return Ok(pass(result));
+            return Ok(pass(member, result));
         };
-        if consumed {
-            state(member).links.push_front(Link::Over);
-        }
+        let left = (!consumed).then(|| result.clone().unbind());
+        state(member).links.push_front(Link::Over(left));
         Ok(Step::Called(next))
     }
 

@@ -13,7 +13,7 @@ use crate::inline;
 use crate::methods::Methods;
 use crate::raw::{self, Arguments, Attached, Called, Fast, Raised, Slot};
 use crate::ready::{Outcome, named_first};
-use crate::world::{Link, failed, fire_next, settle, state};
+use crate::world::{Link, failed, fire_next, pass, settle_own, state};
 use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyRuntimeError, PyValueError};
@@ -219,11 +219,20 @@ impl Primitive {
         deferred: &Bound<'py, Deferred>,
     ) -> Step<Bound<'py, Deferred>> {
         let lock = slf.as_any();
+        let result = state(deferred).result.get(slf.py());
+        let result = result.unwrap_or_else(|| slf.py().None().into_bound(slf.py()));
         let released = Self::give_back(slf).and_then(|next| {
-            let Some(next) = next else { return Ok(Step::Ran) };
+            let Some(next) = next else { return Ok(pass(deferred, &result)) };
             match as_deferred(&next).filter(|next| Deferred::is_plain(next)) {
-                Some(next) => Ok(fire_next(next, lock.clone())?.map_or(Step::Ran, Step::Called)),
-                None => fire(&next, lock.clone()).map(|()| Step::Ran),
+                Some(next) => Ok(match fire_next(next, lock.clone())? {
+                    None => pass(deferred, &result),
+                    Some(next) => {
+                        let left = Link::Over(Some(result.unbind()));
+                        state(deferred).links.push_front(left);
+                        Step::Called(next)
+                    }
+                }),
+                None => fire(&next, lock.clone()).map(|()| pass(deferred, &result)),
             }
         });
         released.unwrap_or_else(|error| {
@@ -544,14 +553,14 @@ impl Turn {
         }
         let lock = match Self::lock(slf) {
             Ok(lock) if Primitive::is_plain(&lock) => lock,
-            _ => return settle(deferred, raw::call_one(slf.as_any(), result), slf.as_any()),
+            _ => return settle_own(deferred, raw::call_one(slf.as_any(), result)),
         };
         if !has_lock {
             match Outcome::of(slf.py(), Self::call(slf)) {
                 Outcome::Result(result) => state(deferred).result.set(Some(result)),
                 Outcome::Deferred(awaited) => match inline::ready(&awaited) {
                     Some(result) => state(deferred).result.set(Some(result)),
-                    None => return settle(deferred, Self::hold(slf, &awaited), slf.as_any()),
+                    None => return settle_own(deferred, Self::hold(slf, &awaited)),
                 },
             }
         }

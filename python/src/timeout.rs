@@ -1,9 +1,9 @@
 //! `Deferred.addTimeout`.
 
-use crate::deferred::Deferred;
+use crate::deferred::{Deferred, as_deferred};
 use crate::raw::{Attached, Raised, Slot};
 use crate::twisted::twisted;
-use crate::world::{Link, settle, state};
+use crate::world::{Link, settle_own, state};
 use hereafter_engine::Step;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -52,13 +52,19 @@ impl Timeout {
         let timeout = Bound::new(py, Self { state: Attached::new(its) })?;
         let delayed = clock.call_method1(intern!(py, "callLater"), (seconds, &timeout))?;
         Self::its(&timeout).delayed_call.set(Some(delayed));
-        if Deferred::is_plain(deferred) {
+        // Where they run at once, the first of the two callbacks may pause what holds the second.
+        if Deferred::is_plain(deferred) && !state(deferred).chain.is_fired() {
             Deferred::push(deferred, Link::Timeout(timeout.unbind()));
             return Ok(deferred.clone().into_any());
         }
         let add = intern!(py, "addBoth");
         let converted = deferred.call_method1(add, (timeout.getattr("convertCancelled")?,))?;
         converted.call_method1(add, (timeout.getattr("cancelTimeout")?,))
+    }
+
+    /// Whether all that is left is to stop the clock.
+    pub(crate) fn has_converted(slf: &Bound<'_, Self>) -> bool {
+        Self::its(slf).converted.get()
     }
 
     /// The link of a Deferred with this result.
@@ -68,7 +74,8 @@ impl Timeout {
         result: &Bound<'py, PyAny>,
     ) -> Step<Bound<'py, Deferred>> {
         let its = Self::its(slf);
-        let stopped = if its.timed_out.get() && !its.converted.replace(true) {
+        let converts = its.timed_out.get() || as_deferred(result).is_some();
+        let stopped = if converts && !its.converted.replace(true) {
             // It may come to another Deferred; what is left to do follows that one's result.
             state(deferred).links.push_front(Link::Timeout(slf.clone().unbind()));
             Self::convertCancelled(slf, result.clone())
@@ -76,7 +83,7 @@ impl Timeout {
             Self::cancelTimeout(slf, result.clone())
         };
         let stopped = stopped.map_err(|error| Raised::from_error(slf.py(), error));
-        settle(deferred, stopped, slf.as_any())
+        settle_own(deferred, stopped)
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) enum Link {
     Fire(Py<Deferred>),
     /// The generator that awaits this one.
     Resume(Py<Driver>),
-    /// The end of a link that fired another deferred: nothing is left of the result here.
-    Over,
+    /// The end of a link that fired another deferred, and what it leaves of the result here.
+    Over(Option<Py<PyAny>>),
     /// Has this one wait on another, as a callback that returns it.
     Return(Py<Deferred>),
     /// Tells a cancelled generator.
@@ -53,7 +53,7 @@ impl Link {
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
-            Self::Over => Self::Over,
+            Self::Over(left) => Self::Over(left.as_ref().map(|left| left.clone_ref(py))),
             Self::Callback(function) => Self::Callback(function.clone_ref(py)),
             Self::Errback(function) => Self::Errback(function.clone_ref(py)),
             Self::Both(function) => Self::Both(function.clone_ref(py)),
@@ -95,12 +95,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Takes the result away to another deferred; no failure is left behind.
-    fn hand_over<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let result = self.result.get(py);
+    /// The result has gone to another deferred; no failure is left behind.
+    fn leave_nothing(&self, py: Python<'_>) {
         self.result.set(Some(py.None().into_bound(py)));
         self.forget_failure(py);
-        result
     }
 
     /// Nothing is to be reported when the deferred goes away.
@@ -204,6 +202,17 @@ pub(crate) fn settle<'py>(
     }
 }
 
+/// The same after a link of our own, where a warning tells of the function that Twisted has for it.
+pub(crate) fn settle_own<'py>(
+    deferred: &Bound<'py, Deferred>,
+    called: Called<'py>,
+) -> Step<Bound<'py, Deferred>> {
+    match twisted(deferred.py()) {
+        Ok(names) => settle(deferred, called, names.passthru.bind(deferred.py())),
+        Err(error) => settle_raised(deferred, Raised::from_error(deferred.py(), error)),
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn settle_raised<'py>(
@@ -234,8 +243,11 @@ fn settle_inner<'py>(
 /// A link that has nothing for this result; one that somebody fired with a Deferred waits for that
 /// now, as by Twisted's `passthru`, which returns it.
 #[inline]
-pub(crate) fn pass<'py>(result: &Bound<'py, PyAny>) -> Step<Bound<'py, Deferred>> {
-    if as_deferred(result).is_some() { Step::Returned } else { Step::Ran }
+pub(crate) fn pass<'py>(
+    deferred: &Bound<'py, Deferred>,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    if as_deferred(result).is_none() { Step::Ran } else { settle_own(deferred, Ok(result.clone())) }
 }
 
 /// The failure that a link's exception becomes.
@@ -285,17 +297,24 @@ fn run_other<'py>(
                 let function = function.bind(py);
                 settle(handle, raw::call_one(function, result), function)
             }
-            (Pair::Callback(_), true) | (Pair::Errback(_), false) => pass(result),
+            (Pair::Callback(_), true) | (Pair::Errback(_), false) => pass(handle, result),
         },
         Link::Waiter(outer) => {
             let outer = outer.into_bound(py);
-            state(&outer).result.set(its.hand_over(py));
+            // Ours goes last: one that waits on itself is left with nothing.
+            state(&outer).result.set(its.result.get(py));
+            its.leave_nothing(py);
             Step::Resumed(outer)
         }
         Link::Fire(target) => pass_on(handle, &target.into_bound(py), result),
-        Link::Over => {
+        Link::Over(None) => {
             its.result.set(Some(py.None().into_bound(py)));
             Step::Ran
+        }
+        Link::Over(Some(left)) => {
+            let left = left.into_bound(py);
+            its.result.set(Some(left.clone()));
+            pass(handle, &left)
         }
         Link::Return(other) => {
             its.result.set(Some(other.into_bound(py).into_any()));
@@ -313,7 +332,7 @@ fn run_other<'py>(
             let driver = driver.into_bound(py);
             let told =
                 Driver::cancelled(&driver, result).map_err(|error| Raised::from_error(py, error));
-            settle(handle, told, driver.as_any())
+            settle_own(handle, told)
         }
     }
 }
@@ -332,7 +351,7 @@ fn pass_on<'py>(
         let called = method
             .map_err(|error| Raised::from_error(py, error))
             .and_then(|method| raw::call_one(&method, result));
-        return settle(source, called, target.as_any());
+        return settle_own(source, called);
     }
     match fire_next(target, result.clone()) {
         Ok(None) => {
@@ -340,7 +359,7 @@ fn pass_on<'py>(
             Step::Ran
         }
         Ok(Some(next)) => {
-            state(source).links.push_front(Link::Over);
+            state(source).links.push_front(Link::Over(None));
             Step::Called(next)
         }
         Err(error) => {
@@ -420,7 +439,7 @@ impl<'py> World for PyWorld<'py> {
         if wanted {
             settle(handle, raw::call_one(&function, &result), &function)
         } else {
-            pass(&result)
+            pass(handle, &result)
         }
     }
 
@@ -462,7 +481,8 @@ impl<'py> World for PyWorld<'py> {
 
     fn take_returned(handle: &Self::Handle) {
         if let Some(inner) = Self::waiting_on(handle) {
-            let result = state(&inner).hand_over(handle.py());
+            let result = state(&inner).result.get(handle.py());
+            state(&inner).leave_nothing(handle.py());
             state(handle).result.set(result);
         }
     }

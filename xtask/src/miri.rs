@@ -105,12 +105,9 @@ pub(crate) fn install(steps: &mut Steps, name: &str, components: &str) -> Result
     )
 }
 
-/// `cargo` of the nightly toolchain, free of what the running cargo has set for its own toolchain.
+/// `cargo` of the nightly toolchain.
 pub(crate) fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo"]).args(arguments).current_dir(step::root());
-    for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
-        command.env_remove(name);
-    }
+    let mut command = step::of_toolchain("nightly", "cargo");
+    command.args(arguments);
     command
 }

@@ -30,6 +30,16 @@ where
     command
 }
 
+/// A program of a toolchain, free of what the running cargo has set for its own.
+pub(crate) fn of_toolchain(toolchain: &str, program: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", toolchain, program]).current_dir(root());
+    for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Steps that belong together, and how long each took.
 pub(crate) struct Steps {
     what: &'static str,

@@ -12,7 +12,8 @@ use core::cell::Cell;
 /// | fired | [`Chain::claim`], once | never | |
 /// | running | [`run`](crate::run), while links of this chain run, and [`Chain::hold`] | `run`, on the way out, and [`release`](crate::release) | not fired |
 /// | swallow | [`cancel`](crate::cancel), when there was no canceller | the first late [`Chain::claim`] | |
-/// | paused | [`Chain::pause`], and `run` for a chain that starts to wait | [`unpause`](crate::unpause), and `run` when what it waits on delivers | |
+/// | passing | [`cancel`](crate::cancel), while it goes through this chain to what that waits on | `cancel`, when it is through | fired |
+/// | paused | [`Chain::pause`], `cancel` as long as it is passing, and `run` for a chain that starts to wait | [`unpause`](crate::unpause), `cancel`, and `run` when what it waits on delivers | |
 ///
 /// # Examples
 ///
@@ -29,6 +30,7 @@ pub struct Chain {
     fired: Cell<bool>,
     running: Cell<bool>,
     swallow: Cell<bool>,
+    passing: Cell<bool>,
     paused: Cell<i32>,
 }
 
@@ -68,6 +70,7 @@ impl Chain {
             fired: Cell::new(false),
             running: Cell::new(false),
             swallow: Cell::new(false),
+            passing: Cell::new(false),
             paused: Cell::new(0),
         }
     }
@@ -226,6 +229,15 @@ impl Chain {
     #[inline]
     pub(crate) fn set_running(&self, running: bool) {
         self.running.set(running);
+    }
+
+    /// Whether a cancel is going through this chain to what it waits on.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing.get()
+    }
+
+    pub(crate) fn set_passing(&self, passing: bool) {
+        self.passing.set(passing);
     }
 
     /// Lets the next late firing pass in silence.

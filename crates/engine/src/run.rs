@@ -89,10 +89,15 @@ pub fn unpause<W: World>(handle: &W::Handle) {
 /// ```
 #[inline]
 pub fn run<W: World>(handle: &W::Handle) {
-    if W::chain(handle).is_running() {
-        return;
+    if !W::chain(handle).is_running() {
+        go_on::<W>(handle, advance::<W>(handle));
     }
-    match advance::<W>(handle) {
+}
+
+/// Goes on where a chain has led.
+#[inline]
+fn go_on<W: World>(handle: &W::Handle, next: Next<W::Handle>) {
+    match next {
         Next::Back | Next::Stop => {}
         Next::Chain(next) => {
             let kept = (!W::is_drained(handle)).then(|| handle.clone());
@@ -103,6 +108,8 @@ pub fn run<W: World>(handle: &W::Handle) {
 }
 
 /// Ends a [`Chain::hold`], and runs the links that have waited for that.
+///
+/// A chain that was paused meanwhile is in the middle of a run, which no pause ends.
 ///
 /// # Examples
 ///
@@ -122,8 +129,7 @@ pub fn run<W: World>(handle: &W::Handle) {
 /// # }
 /// ```
 pub fn release<W: World>(handle: &W::Handle) {
-    W::chain(handle).set_running(false);
-    run::<W>(handle);
+    go_on::<W>(handle, run_links::<W>(handle));
 }
 
 /// Where the loop goes on after it has worked on one chain.
@@ -286,6 +292,10 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 /// canceller; if that did not fire it, it fires with the world's "cancelled" failure. Where there
 /// was no canceller, one later firing is swallowed, since whoever would fire it cannot know.
 ///
+/// One that has not fired and waits on another will be fired by work that is under way, a coroutine's.
+/// The work hears of the cancel from what it waits on, and whoever waits for what it comes to is told
+/// when the cancel is through, the innermost first. Until then, to cancel it again does nothing.
+///
 /// # Examples
 ///
 /// In the world of [`World`]'s own example:
@@ -304,13 +314,19 @@ pub fn closes_cycle<W: World>(outer: &W::Handle, inner: &W::Handle) -> bool {
 /// ```
 pub fn cancel<W: World>(handle: &W::Handle) {
     let mut innermost = handle.clone();
+    // Those on the way that have not fired: work is under way that waits, and will fire them.
+    let mut at_work: Vec<W::Handle> = Vec::new();
     // A world that lets cycles be has nothing to cancel in them: Brent's way to notice one.
     let (mut mark, mut steps, mut limit) = (innermost.clone(), 0_usize, 1_usize);
     while let Some(inner) = W::waiting_on(&innermost) {
-        if W::same(&inner, &mark) {
+        if W::same(&inner, &mark) || W::chain(&innermost).is_passing() {
             return;
         }
-        innermost = inner;
+        let outer = core::mem::replace(&mut innermost, inner);
+        let chain = W::chain(&outer);
+        if !chain.is_fired() && chain.paused() == 0 {
+            at_work.push(outer);
+        }
         steps += 1;
         if steps == limit {
             mark = innermost.clone();
@@ -318,17 +334,34 @@ pub fn cancel<W: World>(handle: &W::Handle) {
             limit = limit.saturating_mul(2);
         }
     }
-    let chain = W::chain(&innermost);
-    if chain.is_fired() {
+    for outer in &at_work {
+        W::chain(outer).set_passing(true);
+        W::chain(outer).pause();
+    }
+    cancel_itself::<W>(&innermost);
+    while let Some(outer) = at_work.pop() {
+        let chain = W::chain(&outer);
+        chain.set_passing(false);
+        chain.lift();
+        if chain.is_fired() {
+            release::<W>(&outer);
+        }
+    }
+}
+
+/// Cancels a deferred that waits on no other.
+fn cancel_itself<W: World>(handle: &W::Handle) {
+    let chain = W::chain(handle);
+    if chain.is_fired() || chain.is_passing() {
         return;
     }
-    W::observe(&innermost, Event::Cancelled);
-    match W::call_canceller(&innermost) {
+    W::observe(handle, Event::Cancelled);
+    match W::call_canceller(handle) {
         Cancelling::Missing => chain.swallow_next(),
         Cancelling::Called => {}
         Cancelling::PassedOn => return,
     }
     if !chain.is_fired() {
-        W::fire_cancelled(&innermost);
+        W::fire_cancelled(handle);
     }
 }

@@ -36,7 +36,7 @@ use std::rc::Rc;
 /// ```
 #[must_use = "a list does nothing until it is told how to fire"]
 pub struct DeferredList<T: 'static> {
-    members: Vec<Deferred<T>>,
+    members: Vec<Member<T>>,
     consume_errors: bool,
 }
 
@@ -50,7 +50,7 @@ impl<T: 'static> DeferredList<T> {
     /// assert!(list.take_result().unwrap().unwrap().is_empty());
     /// ```
     pub fn new(members: impl IntoIterator<Item = Deferred<T>>) -> Self {
-        Self { members: members.into_iter().collect(), consume_errors: false }
+        Self { members: members.into_iter().map(Member::given).collect(), consume_errors: false }
     }
 
     /// Adds one deferred.
@@ -64,7 +64,7 @@ impl<T: 'static> DeferredList<T> {
     /// assert_eq!(list.wait().take_result().unwrap().unwrap().len(), 1);
     /// ```
     pub fn push(&mut self, member: Deferred<T>) {
-        self.members.push(member);
+        self.members.push(Member::given(member));
     }
 
     /// Adds one deferred, and gives it back: its result goes on down its own chain too.
@@ -91,13 +91,9 @@ impl<T: 'static> DeferredList<T> {
         T: Clone,
     {
         let mut member = member;
-        let handle = member.cancel_handle();
-        let (trigger, copy) = Deferred::new();
-        if let Repr::Pending(out) = &copy.repr {
-            // The copy waits for what the member makes of it, however long that takes.
-            out.cell().set_canceller(Canceller::Members(Rc::new(move || handle.cancel())));
-        }
-        self.members.push(copy);
+        let watched = Some(member.cancel_handle());
+        let (trigger, deferred) = Deferred::new();
+        self.members.push(Member { deferred, watched });
         member.add_both(move |result| {
             trigger.fire(result.clone());
             result
@@ -221,7 +217,7 @@ impl<T: 'static> DeferredList<T> {
             made: Location::caller(),
             cancelled: Cell::new(false),
             cancelling: Cell::new(false),
-            pending: RefCell::new(Vec::new()),
+            handles: RefCell::new(Vec::new()),
         });
         if count == 0 {
             if !rule.on_value {
@@ -232,12 +228,7 @@ impl<T: 'static> DeferredList<T> {
         gathering.results.borrow_mut().resize_with(count, || None);
         if let Repr::Pending(out) = &list.repr {
             let members = gathering.clone();
-            out.cell().set_canceller(Canceller::Members(Rc::new(move || {
-                members.cancel(None);
-                if members.rule.cancel_losers {
-                    members.give_up();
-                }
-            })));
+            out.cell().set_canceller(Canceller::Members(Rc::new(move || members.cancel())));
         }
         for (index, member) in self.members.into_iter().enumerate() {
             Gathering::watch(&gathering, index, member);
@@ -249,6 +240,18 @@ impl<T: 'static> DeferredList<T> {
 impl<T: 'static> fmt::Debug for DeferredList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeferredList").field("members", &self.members.len()).finish_non_exhaustive()
+    }
+}
+
+/// A member, or the copy of one that goes on down its own chain; that one is cancelled from here.
+struct Member<T: 'static> {
+    deferred: Deferred<T>,
+    watched: Option<CancelHandle>,
+}
+
+impl<T: 'static> Member<T> {
+    fn given(deferred: Deferred<T>) -> Self {
+        Self { deferred, watched: None }
     }
 }
 
@@ -282,27 +285,34 @@ struct Gathering<T: 'static, O: 'static> {
     made: &'static Location<'static>,
     /// The members have been cancelled from here.
     cancelled: Cell<bool>,
-    /// The members are being cancelled.
+    /// The list is being cancelled.
     cancelling: Cell<bool>,
-    /// The members that were pending, for cancelling.
-    pending: RefCell<Vec<(usize, CancelHandle)>>,
+    /// The members that can be cancelled. One that is watched can be when it has a result, too: its
+    /// own chain may wait for another.
+    handles: RefCell<Vec<(usize, CancelHandle)>>,
 }
 
 impl<T: 'static, O: 'static> Gathering<T, O> {
     /// Has the result of a member arrive here: now, if it is there.
-    fn watch(this: &Rc<Self>, index: usize, member: Deferred<T>) {
-        match member.take_result() {
-            Ok(result) => this.arrive(index, result),
-            Err(mut member) => {
-                let handle = member.cancel_handle();
+    fn watch(this: &Rc<Self>, index: usize, member: Member<T>) {
+        let Member { deferred, watched } = member;
+        let handle = match deferred.take_result() {
+            Ok(result) => {
+                this.arrive(index, result);
+                watched
+            }
+            Err(mut deferred) => {
+                let handle = watched.unwrap_or_else(|| deferred.cancel_handle());
                 let gathering = this.clone();
-                drop(member.add_both(move |result| gathering.arrive(index, result)));
-                if !this.is_over() {
-                    this.pending.borrow_mut().push((index, handle));
-                } else if this.rule.cancel_losers {
+                drop(deferred.add_both(move |result| gathering.arrive(index, result)));
+                if this.is_over() && this.rule.cancel_losers {
                     handle.cancel();
                 }
+                Some(handle)
             }
+        };
+        if !this.is_over() {
+            this.handles.borrow_mut().extend(handle.map(|handle| (index, handle)));
         }
     }
 
@@ -351,36 +361,43 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
                 Ending::Value(_, index) | Ending::Failure(_, index) => Some(*index),
                 Ending::All(_) => None,
             };
-            self.cancel(winner);
+            self.cancel_members(winner);
         }
-        self.pending.take();
+        self.handles.take();
         let others = self.results.take();
         trigger.fire((self.conclude)(ending, self.made));
         others.into_iter().flatten().for_each(|result| self.discard(result));
     }
 
+    /// The list is cancelled.
+    fn cancel(&self) {
+        // A member may wait for the list: what it is cancelled with comes back here.
+        if !self.cancelling.replace(true) {
+            self.cancel_members(None);
+            self.cancelling.set(false);
+        }
+        if self.rule.cancel_losers {
+            self.give_up();
+        }
+    }
+
     /// A race that is cancelled does not wait for those that take their time.
     fn give_up(&self) {
         if let Some(trigger) = self.trigger.take() {
-            self.pending.take();
+            self.handles.take();
             trigger.fire(Err(Failure::made_at(CancelledError, self.made)));
         }
     }
 
     /// Cancels the members, save one.
-    fn cancel(&self, except: Option<usize>) {
+    fn cancel_members(&self, except: Option<usize>) {
         self.cancelled.set(true);
-        // A member may wait for the list: what it is cancelled with comes back here.
-        if self.cancelling.replace(true) {
-            return;
-        }
-        let pending = self.pending.borrow().clone();
-        for (index, handle) in pending {
+        let handles = self.handles.borrow().clone();
+        for (index, handle) in handles {
             if Some(index) != except {
                 handle.cancel();
             }
         }
-        self.cancelling.set(false);
     }
 }
 

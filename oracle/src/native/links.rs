@@ -3,9 +3,10 @@
 use super::value::{Outcome, Value, catches, failure, panic_with, raise};
 use super::world::{Firing, World};
 use crate::program::{Canceller, Class, End, Id, Link, Op};
-use hereafter::Deferred;
+use hereafter::{Deferred, Failure};
 use serde_json::json;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Which sides of a link there are.
 #[derive(Clone, Copy, PartialEq)]
@@ -70,8 +71,13 @@ impl World {
 
     /// A link is called: tells of it, and does what it does.
     pub(super) fn call(self: &Rc<Self>, link: &Link, argument: Option<&Outcome>) {
-        let shown = argument.map(|argument| self.show(argument));
-        self.tell("call", std::iter::once(json!(link.name)).chain(shown.map(|text| json!(text))));
+        let mut told = vec![json!(link.name)];
+        told.extend(argument.map(|argument| json!(self.show(argument))));
+        // A closure has what it is given beside the result.
+        if let Some(more) = link.more {
+            told.extend([json!(more.to_string()), json!(format!("key={more}"))]);
+        }
+        self.tell("call", told);
         self.perform(&link.r#do);
     }
 
@@ -91,7 +97,22 @@ impl World {
     /// As [`result_of`](Self::result_of), for a function without an argument.
     pub(super) fn result_of_calling(self: &Rc<Self>, link: &Link) -> Outcome {
         self.call(link, None);
-        self.ending(&link.end, Ok(Value::none()))
+        self.ending(&link.end, Ok(link.more.map_or_else(Value::none, Value::Int)))
+    }
+
+    /// Calls what a timeout makes of a failure.
+    pub(super) fn result_of_timeout(
+        self: &Rc<Self>,
+        link: &Link,
+        failure: Failure,
+        after: Duration,
+    ) -> Outcome {
+        let argument = Err(failure);
+        let told =
+            [json!(link.name), json!(self.show(&argument)), json!(after.as_secs().to_string())];
+        self.tell("call", told);
+        self.perform(&link.r#do);
+        self.ending(&link.end, argument)
     }
 
     fn ending(&self, end: &End, argument: Outcome) -> Outcome {

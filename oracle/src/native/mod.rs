@@ -32,12 +32,10 @@ pub(crate) fn serve() -> Result<()> {
     let mut output = stdout().lock();
     for line in stdin().lock().lines() {
         let line = line.context("reading a request")?;
-        let programs: Vec<Program> = serde_json::from_str(&line).context("reading programs")?;
-        for program in &programs {
-            let trace = world::trace(program);
-            serde_json::to_writer(&mut output, &trace).context("writing a trace")?;
-            output.write_all(b"\n").and_then(|()| output.flush()).context("writing a trace")?;
-        }
+        let program: Program = serde_json::from_str(&line).context("reading a program")?;
+        let mut told = serde_json::to_vec(&world::trace(&program)).context("writing a trace")?;
+        told.push(b'\n');
+        output.write_all(&told).and_then(|()| output.flush()).context("writing a trace")?;
     }
     Ok(())
 }

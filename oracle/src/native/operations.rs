@@ -3,7 +3,7 @@
 use super::links::Side;
 use super::sequential::{self, Style};
 use super::value::{Outcome, Value, failure, joined, show};
-use super::world::{Firing, Guarded, World};
+use super::world::{Either, Firing, Guarded, World};
 use crate::program::{End, Id, Link, Op, Statement, Switches, Thing};
 use hereafter::clock::Clock;
 use hereafter::errors::{FailureGroup, QueueUnderflow};
@@ -45,20 +45,31 @@ impl World {
             Op::Fail(id, error) => {
                 self.put(*id, Deferred::fail(failure(*error)), Firing::Nobody);
             }
-            Op::Maybe(id, link) => self.maybe(*id, link),
+            Op::Execute(_, Link { end: End::Give(_) | End::Fail(_), .. }) => {
+                self.end("a deferred or a failure is a plain value");
+            }
+            Op::Maybe(id, link) | Op::Execute(id, link) => self.maybe(*id, link),
             Op::AddCallback(id, link) => self.add(*id, Side::Callback, link),
             Op::AddErrback(id, link) => self.add(*id, Side::Errback, link),
             Op::AddBoth(id, link) => self.add(*id, Side::Both, link),
             Op::AddCallbacks(id, callback, errback) => self.add_pair(*id, callback, errback),
             Op::Callback(id, number) => self.fire(*id, Ok(Value::Int(*number))),
-            Op::Errback(id, error) => self.fire(*id, Err(failure(*error))),
-            Op::CallbackWith(..) => self.end("a deferred is fired with a deferred"),
+            Op::Errback(id, error) | Op::ErrbackRaised(id, Some(error)) => {
+                self.fire(*id, Err(failure(*error)));
+            }
+            Op::ErrbackRaised(id, None) => {
+                if self.has(*id) {
+                    self.end("a deferred is fired with the error at hand, and there is none");
+                }
+            }
+            Op::CallbackWith(..) => self.end("a deferred or a failure is a plain value"),
             Op::Cancel(id) => self.cancel(*id),
             Op::Pause(id) => self.pause(*id),
-            Op::Unpause(id) => {
-                let guard = self.with_slot(*id, |slot| slot.pauses.pop());
-                drop(guard);
-            }
+            Op::Unpause(id) => match self.with_slot(*id, |slot| slot.pauses.pop()) {
+                None => {}
+                Some(None) => self.end("a deferred is unpaused that is not paused"),
+                Some(guard) => drop(guard),
+            },
             Op::Chain(id, other) => self.chain(*id, *other),
             Op::List(id, members, switches) => self.list(*id, members, *switches),
             Op::Gather(id, members, _) => self.gather(*id, members),
@@ -85,11 +96,7 @@ impl World {
                 let Some(d) = self.take(*id) else { return };
                 self.put_back(*id, d.add_timeout(seconds(*after), &self.clock));
             }
-            Op::Timeout(id, _, Some(_)) => {
-                if self.has(*id) {
-                    self.end("a timeout has a function of its own");
-                }
-            }
+            Op::Timeout(id, after, Some(link)) => self.timeout(*id, *after, link),
             Op::Later(after, operations) => {
                 let (world, operations) = (self.clone(), operations.clone());
                 let call = Box::new(move || world.perform(&operations));
@@ -120,6 +127,16 @@ impl World {
             let d = maybe_deferred(move || world.result_of_calling(&called));
             self.put(id, d, Firing::Nobody);
         }
+    }
+
+    fn timeout(self: &Rc<Self>, id: Id, after: u32, link: &Link) {
+        if matches!(link.end, End::Give(_)) && self.has(id) {
+            return self.end("a timeout's function gives back a deferred");
+        }
+        let Some(d) = self.take(id) else { return };
+        let (world, link) = (self.clone(), link.clone());
+        let timed_out = move |failure, after| world.result_of_timeout(&link, failure, after);
+        self.put_back(id, d.add_timeout_with(seconds(after), &self.clock, timed_out));
     }
 
     fn fire(&self, id: Id, result: Outcome) {
@@ -254,28 +271,25 @@ impl World {
     fn acquire(self: &Rc<Self>, id: Id, thing: Thing) {
         let world = self.clone();
         let shown = Value::Shown(format!("t{thing}"));
-        let guarded = self.with_thing(thing, |guarded| match guarded {
-            Guarded::Lock(lock, _) => Some(Ok(lock.clone())),
-            Guarded::Semaphore(semaphore, _) => Some(Err(semaphore.clone())),
-            Guarded::Queue(_) => None,
-        });
-        let d = match guarded.flatten() {
+        // The guard is kept here, and what Python hands around is shown in its place.
+        let d = match self.lock(thing) {
             None => return,
-            // The guard is kept here, and what Python hands around is shown in its place.
-            Some(Ok(lock)) => lock.acquire().map(move |guard| {
+            Some(Either::Lock(lock)) => self.waiting_for_lock(lock.acquire()).map(move |guard| {
                 world.with_thing(thing, |guarded| match guarded {
                     Guarded::Lock(_, held) => held.push(guard),
                     Guarded::Semaphore(..) | Guarded::Queue(_) => {}
                 });
                 shown
             }),
-            Some(Err(semaphore)) => semaphore.acquire().map(move |permit| {
-                world.with_thing(thing, |guarded| match guarded {
-                    Guarded::Semaphore(_, held) => held.push(permit),
-                    Guarded::Lock(..) | Guarded::Queue(_) => {}
-                });
-                shown
-            }),
+            Some(Either::Semaphore(semaphore)) => {
+                self.waiting_for_lock(semaphore.acquire()).map(move |permit| {
+                    world.with_thing(thing, |guarded| match guarded {
+                        Guarded::Semaphore(_, held) => held.push(permit),
+                        Guarded::Lock(..) | Guarded::Queue(_) => {}
+                    });
+                    shown
+                })
+            }
         };
         self.put(id, d, Firing::Nobody);
     }
@@ -309,33 +323,38 @@ impl World {
     }
 
     fn run(self: &Rc<Self>, id: Id, thing: Thing, link: &Link) {
-        let guarded = self.with_thing(thing, |guarded| match guarded {
-            Guarded::Lock(lock, _) => Some(Ok(lock.clone())),
-            Guarded::Semaphore(semaphore, _) => Some(Err(semaphore.clone())),
-            Guarded::Queue(_) => None,
-        });
-        let Some(guarded) = guarded.flatten() else { return };
         let (world, link) = (self.clone(), link.clone());
         let d = if let End::Give(given) = link.end {
-            let function = move || {
+            self.run_locked(thing, move || {
                 world.call(&link, None);
                 world.given(None, given)
-            };
-            match guarded {
-                Ok(lock) => lock.run(function),
-                Err(semaphore) => semaphore.run(function),
-            }
+            })
         } else {
-            let function = move || world.result_of_calling(&link);
-            match guarded {
-                Ok(lock) => lock.run(function),
-                Err(semaphore) => semaphore.run(function),
-            }
+            self.run_locked(thing, move || world.result_of_calling(&link))
         };
+        if let Some(d) = d {
+            self.put(id, d, Firing::Nobody);
+        }
+    }
+
+    /// Runs a function that has a lock or semaphore until its outcome is there.
+    pub(super) fn run_locked<R: hereafter::Outcome<Value = Value>>(
+        &self,
+        thing: Thing,
+        function: impl FnOnce() -> R + 'static,
+    ) -> Option<Deferred<Value>> {
+        Some(self.waiting_for_lock(match self.lock(thing)? {
+            Either::Lock(lock) => lock.run(function),
+            Either::Semaphore(semaphore) => semaphore.run(function),
+        }))
+    }
+
+    /// One who waits for what he holds himself is never freed.
+    pub(super) fn waiting_for_lock<T>(&self, d: Deferred<T>) -> Deferred<T> {
         if !d.has_result() {
             self.tell("lenient", [json!("a lock may be waited for by who holds it")]);
         }
-        self.put(id, d, Firing::Nobody);
+        d
     }
 
     fn queue(&self, thing: Thing) -> Option<DeferredQueue<Value>> {

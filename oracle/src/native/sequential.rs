@@ -1,7 +1,7 @@
 //! The bodies of coroutines.
 
 use super::value::{Outcome, Value, catches, failure, raise};
-use super::world::World;
+use super::world::{Either, World};
 use crate::program::{Awaited, Statement, Wait};
 use hereafter::Deferred;
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 /// How a coroutine calls another.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Style {
     /// As `inlineCallbacks` do: the inner one gets a deferred of its own.
     Inline,
@@ -29,7 +29,9 @@ pub(super) fn body(
         for statement in statements {
             match statement {
                 Statement::Do(operations) => world.perform(&operations),
-                Statement::Return(number) => return Ok(Value::Int(number)),
+                Statement::Return(number) | Statement::ReturnValue(number) => {
+                    return Ok(Value::Int(number));
+                }
                 // A panic would go through the outer one, where no handler could catch it.
                 Statement::Raise(error) if nested => return Err(failure(error)),
                 Statement::Raise(error) => return Err(raise(error)),
@@ -66,6 +68,31 @@ async fn awaited(world: &Rc<World>, what: Awaited, style: Style) -> Outcome {
         }
         (Awaited::Nested(statements), Style::Plain) => {
             body(world.clone(), statements, style, true).await
+        }
+        (Awaited::Other(statements), _) => {
+            let other = if style == Style::Inline { Style::Plain } else { Style::Inline };
+            Deferred::from_coroutine(body(world.clone(), statements, other, true)).await
+        }
+        (Awaited::Locked(thing, statements), Style::Inline) => {
+            let inside = body(world.clone(), statements, style, true);
+            match world.run_locked(thing, || Deferred::from_coroutine(inside)) {
+                Some(d) => d.await,
+                None => Ok(Value::none()),
+            }
+        }
+        (Awaited::Locked(thing, statements), Style::Plain) => {
+            let inside = body(world.clone(), statements, style, true);
+            match world.lock(thing) {
+                None => Ok(Value::none()),
+                Some(Either::Lock(lock)) => {
+                    let _guard = world.waiting_for_lock(lock.acquire()).await?;
+                    inside.await
+                }
+                Some(Either::Semaphore(semaphore)) => {
+                    let _permit = world.waiting_for_lock(semaphore.acquire()).await?;
+                    inside.await
+                }
+            }
         }
     }
 }

@@ -65,6 +65,12 @@ pub(super) enum Guarded {
     Queue(DeferredQueue<Value>),
 }
 
+/// What can be had by one, or by so many, at a time.
+pub(super) enum Either {
+    Lock(DeferredLock),
+    Semaphore(DeferredSemaphore),
+}
+
 /// Then what it ends with is reported when the guard goes.
 const PAUSED: &str = "a deferred is paused when it is dropped";
 
@@ -265,12 +271,29 @@ impl World {
         self.things.borrow_mut().insert(number, thing);
     }
 
+    /// The lock or semaphore of that number.
+    pub(super) fn lock(&self, number: Thing) -> Option<Either> {
+        self.with_thing(number, |guarded| match guarded {
+            Guarded::Lock(lock, _) => Some(Either::Lock(lock.clone())),
+            Guarded::Semaphore(semaphore, _) => Some(Either::Semaphore(semaphore.clone())),
+            Guarded::Queue(_) => None,
+        })
+        .flatten()
+    }
+
     /// Looks at one. No other code may run meanwhile.
     pub(super) fn with_thing<R>(
         &self,
         number: Thing,
         look: impl FnOnce(&mut Guarded) -> R,
     ) -> Option<R> {
-        self.things.borrow_mut().get_mut(&number).map(look)
+        let mut things = self.things.borrow_mut();
+        let Some(thing) = things.get_mut(&number) else {
+            // What goes with it may let somebody in.
+            drop(things);
+            drop(look);
+            return None;
+        };
+        Some(look(thing))
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, oops, quietly, value};
 use hereafter::clock::{Clock, ManualClock};
-use hereafter::errors::{CancelledError, TimeoutError};
-use hereafter::{Deferred, Failure, SharedTrigger, Trigger, report};
+use hereafter::errors::{CancelledError, FirstError, TimeoutError};
+use hereafter::{
+    CancelHandle, Deferred, Failure, PauseGuard, SharedTrigger, Trigger, gather_results, report,
+};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -420,6 +422,81 @@ fn d5_the_cancel_of_a_chain_reaches_the_coroutine_that_it_waits_on() {
     start.callback(());
     d.cancel();
     assert_eq!(value(d), 5);
+}
+
+#[test]
+fn d5_whoever_waits_for_a_coroutine_is_told_when_the_cancel_is_through() {
+    let log = Log::new();
+    let mut triggers = Vec::new();
+    let members = ["first", "second"].map(|name| {
+        let note = log.clone();
+        let (trigger, d) = Deferred::<u32>::with_canceller(move || {
+            note.note(name);
+            None
+        });
+        triggers.push(trigger);
+        d
+    });
+    let [inside, between, outside] = [(); 3].map(|()| log.clone());
+    let inner = Deferred::from_coroutine(async move {
+        let result = gather_results(members).await;
+        inside.note("inner goes on");
+        result
+    });
+    let inner = inner.add_errback(move |failure| {
+        between.note("inner is through");
+        failure.raise()
+    });
+    let outer = Deferred::from_coroutine(async move {
+        let result = inner.await;
+        outside.note("outer goes on");
+        result
+    });
+    outer.cancel();
+    assert_eq!(log.take(), "first, inner goes on, second, inner is through, outer goes on");
+    assert!(failure(outer).is::<FirstError>());
+}
+
+#[test]
+fn d5_cancelling_again_in_the_middle_of_a_cancel_does_nothing_more() {
+    let stash = Stash::<CancelHandle>::new();
+    let reach = stash.clone();
+    let (_trigger, awaited) = Deferred::<u32>::with_canceller(move || {
+        reach.take().cancel();
+        Some(Ok(5))
+    });
+    let mut d = Deferred::from_coroutine(awaited);
+    stash.put(d.cancel_handle());
+    d.cancel();
+    assert_eq!(value(d), 5);
+}
+
+#[test]
+fn d5_a_pause_in_the_middle_of_a_cancel_ends_when_the_links_have_run() {
+    let (_trigger, awaited) = Deferred::<u32>::new();
+    let stash = Stash::<(Deferred<u32>, Option<PauseGuard>)>::new();
+    let reach = stash.clone();
+    let d = Deferred::from_coroutine(async move {
+        let result = awaited.await;
+        let (mut own, _) = reach.take();
+        let guard = own.pause();
+        reach.put((own, Some(guard)));
+        result
+    });
+    let log = Log::new();
+    let note = log.clone();
+    let mut d = d.add_errback(move |failure| {
+        note.note(failure);
+        Ok(1)
+    });
+    let cancel = d.cancel_handle();
+    stash.put((d, None));
+    cancel.cancel();
+    assert_eq!(log.take(), "the deferred was cancelled", "it was in the middle of a run");
+    let (d, guard) = stash.take();
+    assert!(!d.has_result());
+    drop(guard);
+    assert_eq!(value(d), 1);
 }
 
 #[test]

@@ -345,6 +345,21 @@ fn e3_a_cancelled_list_waits_for_what_it_watches() {
 }
 
 #[test]
+fn e3_cancelling_a_list_reaches_what_a_watched_member_waits_for_by_then() {
+    let (start, d) = Deferred::<u32>::new();
+    let (_late, later) = Deferred::<u32>::with_canceller(|| Some(Ok(2)));
+    let (_other, other) = Deferred::<u32>::new();
+    let mut list = DeferredList::new([other]);
+    let d = list.watch(d).add_callback(move |_| later);
+    let list = list.wait();
+    start.callback(1);
+    assert!(!d.has_result());
+    list.cancel();
+    assert_eq!(value(d), 2);
+    assert_eq!(*value(list)[1].as_ref().unwrap(), 1, "which it had before");
+}
+
+#[test]
 fn e3_cancelling_a_list_that_a_member_of_it_waits_for() {
     let (start, d) = Deferred::<()>::new();
     let list: Stash<Deferred<u32>> = Stash::new();
@@ -494,6 +509,24 @@ fn e4_a_cancelled_race_does_not_wait_for_losers() {
     d.cancel();
     assert!(failure(d).is::<CancelledError>());
     guard.unpause();
+}
+
+#[test]
+fn e4_a_race_that_is_won_by_being_cancelled_cancels_its_losers_on_both_accounts() {
+    let (_one, first) = Deferred::<u32>::with_canceller(|| Some(Ok(1)));
+    let (_two, second) = Deferred::<u32>::new();
+    let (_three, third) = Deferred::<u32>::new();
+    let log = Log::new();
+    let note = log.clone();
+    let stubborn = Deferred::from_coroutine(async move {
+        note.note(second.await.unwrap_err());
+        note.note(third.await.unwrap_err());
+        Ok(2)
+    });
+    let d = race([first, stubborn]);
+    d.cancel();
+    assert_eq!(value(d), (0, 1));
+    assert_eq!(log.take(), "the deferred was cancelled, the deferred was cancelled");
 }
 
 #[test]
