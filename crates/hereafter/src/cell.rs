@@ -337,10 +337,6 @@ impl World for Native {
 
     fn refuse_cycle(cell: &CellRef) -> bool {
         if let Some(returned) = cell.body().waiting_on() {
-            // Its handle was given back, so nobody can handle the failure that it will end in.
-            returned.seal();
-        }
-        if let Some(returned) = cell.body().waiting_on() {
             // Nobody can add to it any more, so what is left in it in the end is reported.
             returned.seal();
         }

@@ -225,6 +225,11 @@ pub fn guard(what: &str, call: impl FnOnce()) {
     }
 }
 
+/// Drops a result that nobody can take any more: a panic in that is reported.
+pub(crate) fn unwanted(drop: impl FnOnce()) {
+    guard("a result that nobody wants any more, when it was dropped", drop);
+}
+
 fn send(report: Report) {
     // Reports come out of drops and cancels, which must not unwind: neither may the reporting.
     let _ = catch_unwind(AssertUnwindSafe(|| {

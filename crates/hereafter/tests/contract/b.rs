@@ -621,6 +621,29 @@ fn b5_a_coroutine_that_awaits_its_own_deferred_gets_an_err() {
 }
 
 #[test]
+fn b5_a_coroutine_that_gives_back_what_awaits_it_fails() {
+    let collector = report::collect();
+    let (drops, stash) = (Drops::new(), Stash::<Deferred<u32>>::new());
+    let (reach, token) = (stash.clone(), drops.token());
+    let (trigger, d) = Deferred::<u32>::new();
+    let first = Deferred::<u32>::from_coroutine(async move {
+        let _ = d.await;
+        reach.take()
+    });
+    stash.put(Deferred::from_coroutine(async move {
+        let failure = first.await.unwrap_err();
+        token.hold();
+        assert!(failure.is::<CycleError>());
+        failure.raise::<u32>()
+    }));
+    trigger.callback(1);
+    assert_eq!(drops.alive(), 0, "it came to its end");
+    let reports = collector.take();
+    assert_eq!(reports.len(), 1, "nobody holds the second any more");
+    assert!(reports[0].failure.is::<CycleError>());
+}
+
+#[test]
 fn b5_a_long_line_that_waits_is_not_taken_for_a_cycle_and_costs_linear_time() {
     // Grown at the outer and at the inner end by turns.
     let count = many(20_000);
