@@ -5,6 +5,9 @@
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
+//! | [`fuzz`] | `fuzz`: programs made by a fuzzer, on the engine and the native door |
+//! | [`sanitize`] | `sanitize`: the native tests under a sanitizer |
+//! | [`nightly`] | the toolchain that these three need |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
 //! | [`postgresql`] | what adbapi's tests need of it |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
@@ -12,10 +15,13 @@
 //! | [`step`] | what they share: named steps that show what they run |
 
 mod bench;
+mod fuzz;
 mod miri;
+mod nightly;
 mod oracle;
 mod postgresql;
 mod python;
+mod sanitize;
 mod site;
 mod step;
 mod test;
@@ -39,6 +45,10 @@ enum Command {
     Test(test::Arguments),
     /// Run the tests of the crate with `unsafe` code under Miri, with both of its memory models.
     Miri(miri::Arguments),
+    /// Run programs made by a fuzzer on the engine and the native door.
+    Fuzz(fuzz::Arguments),
+    /// Run the native tests under `AddressSanitizer`, which looks for leaks too.
+    Sanitize(sanitize::Arguments),
     /// Run random Deferred programs on stock Twisted and on both doors, and compare.
     Oracle(oracle::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
@@ -65,6 +75,8 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
+        Command::Fuzz(arguments) => fuzz::run(arguments),
+        Command::Sanitize(arguments) => sanitize::run(arguments),
         Command::Oracle(arguments) => oracle::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),

@@ -4,6 +4,7 @@ use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, oops, quietly, val
 use hereafter::clock::{Clock, ManualClock};
 use hereafter::errors::{CancelledError, TimeoutError};
 use hereafter::{Deferred, Failure, SharedTrigger, Trigger, report};
+use hereafter_testing::test;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use crate::common::{Drops, OnDrop, Oops, Stash, failure, quietly, value};
 use hereafter::errors::{Abandoned, CancelledError, Panicked};
 use hereafter::report::{self, Report};
 use hereafter::{CancelHandle, Deferred};
+use hereafter_testing::test;
 
 /// Something whose drop panics.
 fn bomb() -> OnDrop<fn()> {

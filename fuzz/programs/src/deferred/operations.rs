@@ -15,6 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "it is a list of all the operations")]
     pub(super) fn perform(&self, op: Op) -> Option<()> {
         match op {
             Op::New(canceller) => self.make(canceller),
@@ -55,10 +56,8 @@ impl World {
                     self.depend(line, own);
                     made.chain_to(trigger);
                     let number = self.number();
-                    match value {
-                        true => remote.remote().callback(number),
-                        false => remote.remote().errback(failure()),
-                    }
+                    let result = if value { Ok(number) } else { Err(failure()) };
+                    remote.remote().fire(result);
                 }
                 (place, shared, line) => self.put_trigger(place, shared, line),
             },
@@ -166,7 +165,7 @@ impl World {
             }
             Op::RunLocked(which, act) => self.run_locked(which, act)?,
             Op::Put(which) => {
-                let row = self.rows[which.of(2)?].clone();
+                let row = &self.rows[which.of(2)?];
                 // Counted first: whoever waits for it looks at it inside the call.
                 let number = row.put.get();
                 row.put.set(number + 1);
@@ -175,16 +174,15 @@ impl World {
                 }
             }
             Op::Get(which) => {
-                let row = self.rows[which.of(2)?].clone();
+                let place = which.of(2)?;
+                let row = &self.rows[place];
                 let asked = row.asked.get();
                 row.asked.set(asked + 1);
-                let d = row.queue.get().map({
-                    let row = row.clone();
-                    move |parcel| {
-                        parcel.check();
-                        row.note(parcel.number, asked);
-                        parcel
-                    }
+                // The queue is not captured: one that waits in it for ever would keep it.
+                let d = row.queue.get().map(move |parcel| {
+                    parcel.check();
+                    Self::current().rows[place].note(parcel.number, asked);
+                    parcel
                 });
                 self.push(d, self.new_line(Vec::new()));
             }
@@ -220,7 +218,7 @@ impl World {
         self.triggers.borrow_mut().push(Some((AnyTrigger::Once(trigger), line)));
     }
 
-    fn add(&self, d: D, line: Line, link: Link, act: Act) -> D {
+    fn add(&self, d: D, line: Line, kind: Link, act: Act) -> D {
         let place = self.next_place(line);
         let held = Token::new(OnDrop::Nothing);
         let run = move |result| {
@@ -228,7 +226,7 @@ impl World {
             Self::current().note_run(line, place);
             act.perform(line, result)
         };
-        match link {
+        match kind {
             Link::Map => d.map(move |parcel| match run(Ok(parcel)).take_result() {
                 Ok(Ok(parcel)) => parcel,
                 _ => Parcel::new(0),
@@ -329,7 +327,9 @@ impl World {
                 }
             }
             _ => {
-                members.into_iter().for_each(|member| list.push(member));
+                for member in members {
+                    list.push(member);
+                }
                 let list = if consume { list.consume_errors() } else { list };
                 match rule {
                     Rule::All => list.wait().add_callback(all),

@@ -132,13 +132,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn new(size: Option<usize>, backlog: Option<usize>) -> Rc<Self> {
-        Rc::new(Self {
+    fn new(size: Option<usize>, backlog: Option<usize>) -> Self {
+        Self {
             queue: DeferredQueue::bounded(size, backlog),
             put: Cell::new(0),
             asked: Cell::new(0),
             given: Cell::new((0, 0)),
-        })
+        }
     }
 
     /// Notes that what was put in as this number came out for that question.
@@ -165,7 +165,7 @@ pub(super) struct World {
     pub(super) shared: RefCell<Vec<(Shared<Parcel>, Line)>>,
     pub(super) holds: RefCell<Vec<Hold>>,
     pub(super) turns: [Rc<Turns>; 2],
-    pub(super) rows: [Rc<Row>; 2],
+    pub(super) rows: [Row; 2],
     pub(super) clock: ManualClock,
     /// For each line, which place its next link has, how many links are known to be over, and on
     /// which lines it depends.
@@ -370,7 +370,7 @@ impl World {
         for handle in self.breakers.take() {
             handle.cancel();
         }
-        self.clock.advance(Duration::from_secs(300));
+        self.clock.advance(Duration::from_mins(5));
         more || !self.clock.delayed_calls().is_empty()
             || !self.pauses.borrow().is_empty()
             || !self.holds.borrow().is_empty()
