@@ -112,7 +112,7 @@ impl World {
             },
             Op::Shield(which) => {
                 let (place, Entry { d, line }) = self.take(which)?;
-                self.put(place, d.shield(), line);
+                self.put(place, d.shield(), self.new_line(vec![line]));
             }
             Op::OnCancel(which, block) => {
                 let (place, Entry { d, line }) = self.take(which)?;
@@ -164,15 +164,7 @@ impl World {
                 drop(hold);
             }
             Op::RunLocked(which, act) => self.run_locked(which, act)?,
-            Op::Put(which) => {
-                let row = &self.rows[which.of(2)?];
-                // Counted first: whoever waits for it looks at it inside the call.
-                let number = row.put.get();
-                row.put.set(number + 1);
-                if row.queue.put(Parcel::new(number)).is_err() && row.queue.waiting() > 0 {
-                    wrong("a queue for which somebody waits is full".to_owned());
-                }
-            }
+            Op::Put(which) => self.rows[which.of(2)?].serve(),
             Op::Get(which) => {
                 let place = which.of(2)?;
                 let row = &self.rows[place];
@@ -282,10 +274,9 @@ impl World {
             });
             if watch && !matches!(rule, Rule::Gather | Rule::GatherTuple | Rule::Race) {
                 self.copied.set(true);
-                let own = self.new_line(Vec::new());
-                self.depend(line, own);
                 let d = list.watch(d);
-                self.push(d, own);
+                // It depends on what the list depends on by now.
+                self.push(d, self.new_line(vec![line]));
                 owned.push(None);
             } else {
                 owned.push(Some(d));

@@ -126,7 +126,7 @@ impl Drop for Hold {
 /// A queue, and what must hold of it.
 pub(super) struct Row {
     pub(super) queue: DeferredQueue<Parcel>,
-    pub(super) put: Cell<usize>,
+    put: Cell<usize>,
     pub(super) asked: Cell<usize>,
     given: Cell<(usize, usize)>,
 }
@@ -138,6 +138,16 @@ impl Row {
             put: Cell::new(0),
             asked: Cell::new(0),
             given: Cell::new((0, 0)),
+        }
+    }
+
+    /// Puts something in.
+    pub(super) fn serve(&self) {
+        // Counted first: whoever waits for it looks at it inside the call.
+        let number = self.put.get();
+        self.put.set(number + 1);
+        if self.queue.put(Parcel::new(number)).is_err() && self.queue.waiting() > 0 {
+            wrong("a queue for which somebody waits is full".to_owned());
         }
     }
 
@@ -352,10 +362,17 @@ impl World {
 
     /// Does what is left to be done so that nothing need wait; whether there is more of it.
     pub(super) fn settle(&self) -> bool {
+        let fuel = self.fuel.get();
         drop(self.pauses.take());
         drop(emptied(&self.triggers));
         drop(self.holds.take());
         let mut more = Mailbox::current().run_pending() > 0;
+        for row in &self.rows {
+            while row.queue.waiting() > 0 {
+                row.serve();
+                more = true;
+            }
+        }
         // What has no result by now waits for what it will not get.
         for place in 0.. {
             let entry = self.deferreds.borrow_mut().get_mut(place).map(Option::take);
@@ -363,7 +380,7 @@ impl World {
             let Some(Entry { d, line }) = entry else { continue };
             if !d.has_result() {
                 d.cancel();
-                more |= d.has_result();
+                more = true;
             }
             self.put(place, d, line);
         }
@@ -371,11 +388,8 @@ impl World {
             handle.cancel();
         }
         self.clock.advance(Duration::from_mins(5));
-        more || !self.clock.delayed_calls().is_empty()
-            || !self.pauses.borrow().is_empty()
-            || !self.holds.borrow().is_empty()
-            || !self.breakers.borrow().is_empty()
-            || self.triggers.borrow().iter().any(Option::is_some)
+        // What is done in here may make more, and let in who waits for a lock.
+        more || self.fuel.get() != fuel || !self.holds.borrow().is_empty()
     }
 
     /// Notes it if a deferred has no result, or something is left.
