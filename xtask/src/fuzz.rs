@@ -225,7 +225,7 @@ fn keep(target: Target) -> Result<()> {
     std::fs::remove_dir_all(&corpus).context("emptying the corpus")?;
     std::fs::create_dir_all(&corpus).context("making the corpus")?;
     let mut merge = cargo_fuzz("run", target, Sanitizer::Address);
-    merge.arg(&corpus).arg(&all).args(["--", "-merge=1", "-max_len=300"]);
+    merge.arg(&corpus).arg(&all).args(["--", "-set_cover_merge=1"]);
     step::run(&mut merge)
 }
 
