@@ -1,7 +1,6 @@
 //! A million deferreds in a line, on little stack.
 
 use crate::tiny::{Tiny, Value, many};
-use hereafter_testing::test;
 use std::cell::Cell;
 use std::rc::Rc;
 
