@@ -7,6 +7,9 @@
 //! | [`loom`] | `loom`: what threads share, in every order that there is |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
+//! | [`fuzz`] | `fuzz`: programs made by a fuzzer, on the engine and the native door |
+//! | [`sanitize`] | `sanitize`: the native tests under a sanitizer |
+//! | [`nightly`] | the toolchain that some of these need |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
 //! | [`postgresql`] | what adbapi's tests need of it |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
@@ -17,11 +20,14 @@
 
 mod abort;
 mod bench;
+mod fuzz;
 mod loom;
 mod miri;
+mod nightly;
 mod oracle;
 mod postgresql;
 mod python;
+mod sanitize;
 mod site;
 mod soak;
 mod step;
@@ -49,6 +55,10 @@ enum Command {
     Miri(miri::Arguments),
     /// Run the models of what threads share, in every order that there is.
     Loom(loom::Arguments),
+    /// Run programs made by a fuzzer on the engine and the native door.
+    Fuzz(fuzz::Arguments),
+    /// Run the native tests under `AddressSanitizer`, which looks for leaks too.
+    Sanitize(sanitize::Arguments),
     /// Run random Deferred programs on stock Twisted and on both doors, and compare.
     Oracle(oracle::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
@@ -80,6 +90,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
         Command::Loom(arguments) => loom::run(arguments),
+        Command::Fuzz(arguments) => fuzz::run(arguments),
+        Command::Sanitize(arguments) => sanitize::run(arguments),
         Command::Oracle(arguments) => oracle::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),

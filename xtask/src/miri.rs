@@ -1,10 +1,11 @@
 //! `cargo xtask miri`: the tests of the crate with `unsafe` code, under Miri.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::step::{self, Steps};
+use crate::nightly;
+use crate::step::Steps;
 
 /// What to run under Miri.
 #[derive(clap::Args)]
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// Only the suites that go furthest into the module with `unsafe`: a few minutes in all.
     #[arg(long)]
     quick: bool,
+    /// With so many seeds: each gives other addresses, and other turns to threads.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seeds: u32,
     /// Only tests whose name contains this text.
     filter: Option<String>,
 }
@@ -37,10 +41,10 @@ enum Model {
 impl Model {
     const BOTH: [Self; 2] = [Self::Stacked, Self::Tree];
 
-    fn step(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
-            Self::Stacked => "hereafter under Stacked Borrows",
-            Self::Tree => "hereafter under Tree Borrows",
+            Self::Stacked => "Stacked Borrows",
+            Self::Tree => "Tree Borrows",
         }
     }
 
@@ -60,54 +64,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut steps = Steps::new("cargo xtask miri");
     if !is_installed() {
-        install(&mut steps, "installing Miri", "miri,rust-src")?;
+        nightly::install(&mut steps, "installing Miri", "miri,rust-src")?;
     }
     if arguments.install {
         return Ok(());
     }
     for model in arguments.model.map_or(Model::BOTH.to_vec(), |model| vec![model]) {
-        // Documentation tests are left out: each is a program of its own that Miri would start
-        // from nothing, and they take no path that the suites do not.
-        let mut command = nightly(["miri", "test", "--package", "hereafter"]);
-        if arguments.quick {
-            command.args(["--test", "situations", "--test", "allocations"]);
-        } else {
-            command.args(["--lib", "--tests"]);
+        for seed in 0..arguments.seeds {
+            let mut command = command(arguments);
+            command.env("MIRIFLAGS", format!("{} -Zmiri-seed={seed}", model.flags()));
+            steps.run(format!("hereafter under {}, seed {seed}", model.name()), &mut command)?;
         }
-        command.args(arguments.filter.as_ref()).env("MIRIFLAGS", model.flags());
-        // A backtrace for each new failure is most of what Miri would do.
-        command.env("RUST_BACKTRACE", "0");
-        steps.run(model.step(), &mut command)?;
     }
     steps.summarize();
     Ok(())
 }
 
-fn is_installed() -> bool {
-    nightly(["miri", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
-/// Adds the nightly toolchain, or what it lacks.
-///
-/// # Errors
-///
-/// Fails when rustup is missing or cannot reach its server.
-pub(crate) fn install(steps: &mut Steps, name: &str, components: &str) -> Result<()> {
-    let components = format!("--component={components}");
-    let mut rustup = Command::new("rustup");
-    steps.run(
-        name,
-        rustup.args(["toolchain", "install", "nightly", "--profile=minimal", &components]),
-    )
-}
-
-/// `cargo` of the nightly toolchain.
-pub(crate) fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = step::of_toolchain("nightly", "cargo");
-    command.args(arguments);
+fn command(arguments: &Arguments) -> Command {
+    // Documentation tests are left out: each is a program of its own that Miri would start
+    // from nothing, and they take no path that the suites do not.
+    let mut command = nightly::cargo(["miri", "test", "--package", "hereafter"]);
+    if arguments.quick {
+        command.args(["--test", "situations", "--test", "allocations"]);
+    } else {
+        command.args(["--lib", "--tests"]);
+    }
+    // A backtrace for each new failure is most of what Miri would do.
+    command.args(arguments.filter.as_ref()).env("RUST_BACKTRACE", "0");
     command
+}
+
+fn is_installed() -> bool {
+    nightly::works(["miri", "--version"])
 }

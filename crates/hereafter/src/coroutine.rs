@@ -1,6 +1,6 @@
 //! Sequential style: coroutines, and futures, as deferreds.
 
-use crate::cell::{Canceller, Head};
+use crate::cell::{Canceller, Head, cycle};
 use crate::deferred::{Deferred, Repr};
 use crate::driver;
 use crate::erased::{self, DropGuarded, LocalTask};
@@ -19,17 +19,12 @@ fn finish<T: 'static>(trigger: Trigger<T>, result: Deferred<T>) {
     // It has done its part: what is left of the task may go without a word.
     let end = trigger.into_end();
     let cell = end.cell().clone();
-    match result.into_repr() {
-        Repr::Ready(result) => {
-            if cell.claim() {
-                end.put(result);
-                driver::finished(cell);
-            } else {
-                // It was cancelled from inside. Nothing may unwind through the task.
-                report::guard("a result that nobody wants any more, when it was dropped", || {
-                    drop(result);
-                });
-            }
+    let result = match result.into_repr() {
+        Repr::Ready(result) => result,
+        // What it gives back waits for the coroutine itself: neither would ever fire.
+        Repr::Pending(out) if cell.closes_cycle(out.cell()) => {
+            drop(Deferred::pending(out));
+            Err(cycle(cell.made()))
         }
         Repr::Pending(out) => {
             let source = out.chain_to(end, true);
@@ -37,10 +32,15 @@ fn finish<T: 'static>(trigger: Trigger<T>, result: Deferred<T>) {
             if source.chain().is_fired() {
                 source.run();
             }
+            return;
         }
-        Repr::Gone => {
-            let _ = cell.fire_failure(Failure::already_taken);
-        }
+        Repr::Gone => Err(Failure::already_taken()),
+    };
+    if cell.claim() {
+        end.put(result);
+        driver::finished(cell);
+    } else {
+        report::unwanted(|| drop(result));
     }
 }
 

@@ -34,10 +34,16 @@ impl Tokens {
 
     #[track_caller]
     fn acquire(self: &Rc<Self>) -> Deferred<Token> {
-        match self.take() {
+        match self.take_at_once() {
             Some(token) => Deferred::succeed(token),
             None => self.waiters.wait(),
         }
+    }
+
+    /// A free token, if there is one that nobody has asked for before: while tokens are given to
+    /// those who wait, there may be both.
+    fn take_at_once(self: &Rc<Self>) -> Option<Token> {
+        if self.waiters.len() > 0 { None } else { self.take() }
     }
 
     /// A free token, if there is one.
@@ -55,11 +61,10 @@ impl Tokens {
         if self.giving.replace(true) {
             return;
         }
-        while self.free.get() > 0 {
+        // The token is taken first, so that nobody else gets it while a waiter is looked for.
+        while let Some(token) = self.take() {
             let Some(waiter) = self.waiters.next() else { break };
-            if let Some(token) = self.take() {
-                waiter.callback(token);
-            }
+            waiter.callback(token);
         }
         self.giving.set(false);
     }
@@ -158,7 +163,7 @@ impl DeferredLock {
     /// assert!(guard.is_some() && lock.try_acquire().is_none());
     /// ```
     pub fn try_acquire(&self) -> Option<LockGuard> {
-        self.0.take().map(LockGuard)
+        self.0.take_at_once().map(LockGuard)
     }
 
     /// Calls `function` with the lock held until its outcome is there (Twisted's `run`).
@@ -286,7 +291,7 @@ impl DeferredSemaphore {
     /// assert!(permit.is_some() && semaphore.try_acquire().is_none());
     /// ```
     pub fn try_acquire(&self) -> Option<Permit> {
-        self.0.take().map(Permit)
+        self.0.take_at_once().map(Permit)
     }
 
     /// Calls `function` with a token held until its outcome is there (Twisted's `run`).

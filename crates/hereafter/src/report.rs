@@ -225,6 +225,11 @@ pub fn guard(what: &str, call: impl FnOnce()) {
     }
 }
 
+/// Drops a result that nobody can take any more: a panic in that is reported.
+pub(crate) fn unwanted(drop: impl FnOnce()) {
+    guard("a result that nobody wants any more, when it was dropped", drop);
+}
+
 fn send(report: Report) {
     if let Some(collector) = COLLECTOR.try_with(|c| c.borrow().clone()).ok().flatten() {
         return collector.borrow_mut().push(report);

@@ -1,76 +1,10 @@
 //! What is allocated, and that all of it is given back.
 
-#![allow(unsafe_code)]
-
 mod common;
 
 use common::{Oops, oops, value};
 use hereafter::{Deferred, Failure, gather_results, report};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-/// Counts what its thread allocates and gives back.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-    static FREED: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(counter: &'static std::thread::LocalKey<Cell<usize>>) {
-    // On a thread that ends there is nobody to count for.
-    let _ = counter.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes on to the system's allocator unchanged, and counting neither allocates
-// nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(&ALLOCATED);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(&ALLOCATED);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(&ALLOCATED);
-        count(&FREED);
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(place, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        count(&FREED);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How many allocations `work` makes.
-fn allocations_of<R>(work: impl FnOnce() -> R) -> (usize, R) {
-    let before = ALLOCATED.get();
-    let done = work();
-    (ALLOCATED.get() - before, done)
-}
-
-/// Checks that `work` gives back all that it allocates, when it has been done before: what a
-/// thread keeps for good is there by then.
-#[track_caller]
-fn leaves_nothing(work: impl Fn()) {
-    work();
-    let balance = || ALLOCATED.get().wrapping_sub(FREED.get());
-    let before = balance();
-    work();
-    assert_eq!(balance(), before);
-}
+use hereafter_testing::{allocations_of, leaves_nothing};
 
 #[test]
 fn a_pending_deferred_with_three_small_callbacks_is_one_allocation() {

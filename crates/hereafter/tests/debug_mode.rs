@@ -4,6 +4,7 @@ mod common;
 
 use common::{Oops, failure, value};
 use hereafter::{Deferred, Failure, debug, report};
+use hereafter_testing::test;
 
 /// Where a stack must lead to: a function with a name of its own.
 #[inline(never)]

@@ -1,4 +1,6 @@
 //! Random chains against a naive model of what Twisted's documentation says goes on inside.
+//!
+//! What is dropped is counted by each test itself, since no two runs of one are the same.
 
 // Miri runs the other tests; this one needs many cases.
 #![cfg(not(miri))]

@@ -2,6 +2,7 @@
 
 use crate::tiny::{Log, Tiny, Value};
 use hereafter_engine::{Cancelling, Claim};
+use hereafter_testing::test;
 use std::cell::Cell;
 use std::rc::Rc;
 

@@ -2,6 +2,7 @@
 
 use crate::tiny::{Log, Tiny};
 use hereafter_engine::{Chain, Claim};
+use hereafter_testing::test;
 
 #[test]
 fn a_new_chain_has_not_fired() {

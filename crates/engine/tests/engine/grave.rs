@@ -2,6 +2,7 @@
 
 use crate::tiny::{many, with_stack};
 use hereafter_engine::Graveyard;
+use hereafter_testing::{plain_test, test};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -49,7 +50,7 @@ fn it_serves_again_after_one_that_unwound() {
     assert_eq!(count.get(), 1);
 }
 
-#[test]
+#[plain_test]
 fn a_long_list_is_freed_on_little_stack() {
     struct Node(Option<Box<Node>>);
     thread_local! { static GRAVEYARD: Graveyard<Node> = const { Graveyard::new() }; }

@@ -1,6 +1,7 @@
 //! The order in which links run, and links that are added while others run.
 
 use crate::tiny::{Log, Tiny, Value};
+use hereafter_testing::test;
 
 #[test]
 fn links_run_in_the_order_in_which_they_were_added_inside_the_call_that_fires() {

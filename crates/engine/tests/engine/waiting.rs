@@ -2,6 +2,7 @@
 
 use crate::tiny::{Log, Tiny, Value};
 use hereafter_engine::Claim;
+use hereafter_testing::test;
 
 /// A deferred whose link gives back `inner`; not fired.
 fn giving_back(inner: &Tiny) -> Tiny {

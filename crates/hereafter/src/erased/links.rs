@@ -4,7 +4,7 @@ use super::Body;
 use super::slot::Kind;
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
-use crate::report;
+use crate::links::pass_over;
 use core::any::TypeId;
 use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomData;
@@ -296,7 +296,7 @@ unsafe fn run_link<T: 'static, L: Link<T>>(body: &Body, link: *mut Word) -> Ran 
     };
     if skips {
         // The result stays in the slot: a failure has no type, and a value keeps its own.
-        report::guard("a callback that was passed over, when it was dropped", || drop(link));
+        pass_over(link);
         return Ran::Settled;
     }
     // SAFETY: the slot is full, and by rules 3 and 4 a value in it is what this link takes.

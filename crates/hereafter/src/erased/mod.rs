@@ -340,12 +340,7 @@ impl CellRef {
             Waiter::Fire(target) if claim(&target) && self.fill(&target) => Handed::Fired(target),
             Waiter::Resume(_) | Waiter::Fire(_) => {
                 if !self.body().is_failure() {
-                    report::guard(
-                        "a result that nobody wants any more, when it was dropped",
-                        || {
-                            self.body().slot.clear();
-                        },
-                    );
+                    report::unwanted(|| self.body().slot.clear());
                 }
                 Handed::Refused
             }

@@ -3,6 +3,7 @@
 use crate::common::{Drops, Log, Oops, Stash, failure, oops, quietly, value, with_small_stack};
 use hereafter::errors::{AlreadyCalledError, Panicked};
 use hereafter::{Deferred, Failure, execute, fail, maybe_deferred, passthru, report, succeed};
+use hereafter_testing::{plain_test, test};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -414,7 +415,7 @@ fn a7_a_link_added_by_a_running_callback_runs_after_it_in_the_same_loop() {
     assert_eq!(value(stash.take()), 104);
 }
 
-#[test]
+#[plain_test]
 fn a7_adding_from_inside_does_not_recurse() {
     /// Adds itself to the deferred in the stash, until `left` is 0.
     fn again(stash: Stash<Deferred<usize>>, left: usize) {

@@ -5,6 +5,7 @@ use crate::common::{
 };
 use hereafter::errors::{Abandoned, CancelledError, CycleError};
 use hereafter::{Deferred, Failure, Trigger, report};
+use hereafter_testing::{plain_test, test};
 
 #[test]
 fn b1_a_returned_deferred_is_waited_for_and_its_final_result_goes_on() {
@@ -221,7 +222,7 @@ fn line_of_waiters(count: usize, drops: &Drops) -> (Trigger<usize>, Deferred<usi
     (last, d)
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_waiting_on_one_another_fire_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -235,7 +236,7 @@ fn b3_a_million_waiting_on_one_another_fire_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_waiting_on_one_another_fail_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -247,7 +248,7 @@ fn b3_a_million_waiting_on_one_another_fail_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_that_never_fire_are_freed_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -264,7 +265,7 @@ fn b3_a_million_that_never_fire_are_freed_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_in_one_anothers_values_are_freed_in_constant_stack() {
     struct Nest(
         #[allow(dead_code, reason = "it is there to be dropped")] Option<Deferred<Box<Nest>>>,
@@ -281,7 +282,7 @@ fn b3_a_million_in_one_anothers_values_are_freed_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_in_one_anothers_links_are_freed_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -305,7 +306,7 @@ fn b3_a_million_in_one_anothers_links_are_freed_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_grow_at_the_inner_end_and_fire() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -325,7 +326,7 @@ fn b3_a_million_grow_at_the_inner_end_and_fire() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_that_have_fired_are_taken_one_by_one() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -339,7 +340,7 @@ fn b3_a_million_that_have_fired_are_taken_one_by_one() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_chain_to_of_a_million_fires_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -360,7 +361,7 @@ fn b3_chain_to_of_a_million_fires_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_chain_to_of_a_million_that_never_fires_is_freed_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -383,7 +384,7 @@ fn b3_chain_to_of_a_million_that_never_fires_is_freed_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_long_line_is_cancelled_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -396,7 +397,7 @@ fn b3_a_long_line_is_cancelled_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn b3_a_million_links_on_one_deferred_run_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -621,6 +622,29 @@ fn b5_a_coroutine_that_awaits_its_own_deferred_gets_an_err() {
 }
 
 #[test]
+fn b5_a_coroutine_that_gives_back_what_awaits_it_fails() {
+    let collector = report::collect();
+    let (drops, stash) = (Drops::new(), Stash::<Deferred<u32>>::new());
+    let (reach, token) = (stash.clone(), drops.token());
+    let (trigger, d) = Deferred::<u32>::new();
+    let first = Deferred::<u32>::from_coroutine(async move {
+        let _ = d.await;
+        reach.take()
+    });
+    stash.put(Deferred::from_coroutine(async move {
+        let failure = first.await.unwrap_err();
+        token.hold();
+        assert!(failure.is::<CycleError>());
+        failure.raise::<u32>()
+    }));
+    trigger.callback(1);
+    assert_eq!(drops.alive(), 0, "it came to its end");
+    let reports = collector.take();
+    assert_eq!(reports.len(), 1, "nobody holds the second any more");
+    assert!(reports[0].failure.is::<CycleError>());
+}
+
+#[plain_test]
 fn b5_a_long_line_that_waits_is_not_taken_for_a_cycle_and_costs_linear_time() {
     // Grown at the outer and at the inner end by turns.
     let count = many(20_000);

@@ -3,6 +3,7 @@
 use crate::common::{Oops, failure, oops, quietly, value};
 use hereafter::errors::{FirstError, Panicked};
 use hereafter::{Deferred, Detail, Failure, debug, report};
+use hereafter_testing::test;
 use std::error::Error;
 use std::num::ParseIntError;
 use std::{fmt, io};

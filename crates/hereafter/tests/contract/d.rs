@@ -6,6 +6,7 @@ use hereafter::errors::{CancelledError, FirstError, TimeoutError};
 use hereafter::{
     CancelHandle, Deferred, Failure, PauseGuard, SharedTrigger, Trigger, gather_results, report,
 };
+use hereafter_testing::test;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;

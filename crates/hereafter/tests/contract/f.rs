@@ -8,6 +8,7 @@ use crate::common::{
 use hereafter::errors::{Abandoned, CancelledError, Panicked};
 use hereafter::mailbox::Mailbox;
 use hereafter::{Deferred, Failure, Trigger, inline_callbacks, maybe_deferred, report};
+use hereafter_testing::{plain_test, test};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -329,7 +330,7 @@ fn line_of_coroutines(count: usize, drops: &Drops) -> (Trigger<usize>, Deferred<
     (trigger, d)
 }
 
-#[test]
+#[plain_test]
 fn f2_a_million_coroutines_that_await_one_another_finish_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -342,7 +343,7 @@ fn f2_a_million_coroutines_that_await_one_another_finish_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn f2_a_million_coroutines_fail_in_constant_stack() {
     let count = many(1_000_000);
     with_small_stack(move || {
@@ -354,7 +355,7 @@ fn f2_a_million_coroutines_fail_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn f2_a_long_line_of_coroutines_is_cancelled_in_constant_stack() {
     let count = many(100_000);
     with_small_stack(move || {
@@ -366,7 +367,7 @@ fn f2_a_long_line_of_coroutines_is_cancelled_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn f2_a_long_line_of_coroutines_that_never_fires_is_freed_in_constant_stack() {
     let count = many(100_000);
     with_small_stack(move || {
@@ -380,7 +381,7 @@ fn f2_a_long_line_of_coroutines_that_never_fires_is_freed_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn f2_coroutines_and_chains_by_turns_finish_in_constant_stack() {
     let count = many(100_000);
     with_small_stack(move || {
@@ -400,7 +401,7 @@ fn f2_coroutines_and_chains_by_turns_finish_in_constant_stack() {
     });
 }
 
-#[test]
+#[plain_test]
 fn f2_a_loop_over_ready_deferreds_does_not_recurse() {
     let count = many(100_000);
     let total = with_small_stack(move || {
@@ -415,7 +416,7 @@ fn f2_a_loop_over_ready_deferreds_does_not_recurse() {
     assert_eq!(total, count * (count - 1) / 2);
 }
 
-#[test]
+#[plain_test]
 fn f2_a_loop_over_late_deferreds_does_not_recurse() {
     // Each firing is asked for by the coroutine itself, right before it waits.
     let count = many(100_000);

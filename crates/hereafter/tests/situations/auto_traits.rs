@@ -7,6 +7,7 @@ use hereafter::{
     PauseGuard, Permit, RemoteTrigger, SendDeferred, Shared, SharedTrigger, Trigger, errors,
     report,
 };
+use hereafter_testing::test;
 use std::marker::PhantomData;
 use std::ops::Deref;
 

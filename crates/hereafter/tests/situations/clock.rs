@@ -2,6 +2,7 @@
 
 use crate::common::{Drops, Log, quietly};
 use hereafter::clock::{Clock, DelayedCall, DelayedCallError, ManualClock, Timers};
+use hereafter_testing::test;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;

@@ -1,9 +1,10 @@
 //! What is dropped panics while it is dropped: it is reported, and spoils nothing.
 
-use crate::common::{Drops, OnDrop, Oops, failure, quietly, value};
-use hereafter::Deferred;
+use crate::common::{Drops, OnDrop, Oops, Stash, failure, quietly, value};
 use hereafter::errors::{Abandoned, CancelledError, Panicked};
 use hereafter::report::{self, Report};
+use hereafter::{CancelHandle, Deferred};
+use hereafter_testing::test;
 
 /// Something whose drop panics.
 fn bomb() -> OnDrop<fn()> {
@@ -40,6 +41,45 @@ fn a_callback_that_panics_when_it_is_passed_over_lets_the_failure_go_on() {
     });
     quietly(|| trigger.errback(Oops(1)));
     assert!(failure(d).is::<Oops>());
+    assert_one_panic(&collector.take());
+}
+
+#[test]
+fn the_same_where_the_result_is_there_already() {
+    let collector = report::collect();
+    let (callback, errback) = (bomb(), bomb());
+    let d = quietly(|| {
+        Deferred::<u32>::fail(Oops(1)).map(move |n| {
+            callback.hold();
+            n
+        })
+    });
+    assert!(failure(d).is::<Oops>());
+    assert_one_panic(&collector.take());
+    let d = quietly(|| {
+        Deferred::succeed(7).add_errback(move |_| {
+            errback.hold();
+            Ok(0)
+        })
+    });
+    assert_eq!(value(d), 7);
+    assert_one_panic(&collector.take());
+}
+
+#[test]
+fn the_side_of_a_pair_that_panics_when_it_is_passed_over_lets_the_other_go_on() {
+    let collector = report::collect();
+    let bomb = bomb();
+    let (trigger, d) = Deferred::<u32>::new();
+    let d = d.add_callbacks(
+        |n| Ok(n + 1),
+        move |failure| {
+            bomb.hold();
+            Err(failure)
+        },
+    );
+    quietly(|| trigger.callback(1));
+    assert_eq!(value(d), 2);
     assert_one_panic(&collector.take());
 }
 
@@ -99,5 +139,24 @@ fn a_coroutine_that_panics_when_it_is_cancelled_away_is_reported() {
     });
     quietly(|| d.cancel());
     assert!(failure(d).is::<CancelledError>());
+    assert_one_panic(&collector.take());
+}
+
+#[test]
+fn a_coroutine_whose_value_comes_too_late_and_panics_when_it_is_dropped_is_reported() {
+    let collector = report::collect();
+    let stash = Stash::<CancelHandle>::new();
+    let reach = stash.clone();
+    let (_trigger, awaited) = Deferred::<u32>::new();
+    let mut d = Deferred::from_coroutine(async move {
+        let _ = awaited.await;
+        // It is being cancelled, and this ends it before it is through.
+        reach.take().cancel();
+        Ok(bomb())
+    });
+    let handle = d.cancel_handle();
+    stash.put(handle.clone());
+    quietly(|| handle.cancel());
+    assert!(failure(d.map(drop)).is::<CancelledError>());
     assert_one_panic(&collector.take());
 }

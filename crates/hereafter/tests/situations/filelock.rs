@@ -7,6 +7,7 @@ use crate::common::{failure, value};
 use hereafter::DeferredFilesystemLock;
 use hereafter::clock::ManualClock;
 use hereafter::errors::{AlreadyTryingToLockError, CancelledError, TimeoutError};
+use hereafter_testing::test;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -3,8 +3,9 @@
 use crate::common::{Drops, Log, Oops, Stash, failure, many, value, with_small_stack};
 use hereafter::errors::FirstError;
 use hereafter::{Deferred, DeferredList, gather_results, race, report};
+use hereafter_testing::{plain_test, test};
 
-#[test]
+#[plain_test]
 fn a_long_list_in_one_call() {
     let count = many(100_000);
     with_small_stack(move || {

@@ -3,8 +3,9 @@
 use crate::common::{Drops, Log, Stash, failure, many, value, with_small_stack};
 use hereafter::errors::Abandoned;
 use hereafter::{Deferred, DeferredLock, DeferredSemaphore, LockGuard, gather_results};
+use hereafter_testing::{plain_test, test};
 
-#[test]
+#[plain_test]
 fn a_long_row_that_is_done_at_once_does_not_overflow() {
     let count = many(200_000);
     with_small_stack(move || {
@@ -18,7 +19,7 @@ fn a_long_row_that_is_done_at_once_does_not_overflow() {
     });
 }
 
-#[test]
+#[plain_test]
 fn a_long_row_of_coroutines_does_not_overflow() {
     let count = many(50_000);
     with_small_stack(move || {
@@ -39,7 +40,7 @@ fn a_long_row_of_coroutines_does_not_overflow() {
     });
 }
 
-#[test]
+#[plain_test]
 fn a_long_row_that_is_given_up_does_not_overflow() {
     let count = many(50_000);
     with_small_stack(move || {

@@ -3,10 +3,11 @@
 use crate::common::{Oops, quietly};
 use hereafter::mailbox::Mailbox;
 use hereafter::{Deferred, report};
+use hereafter_testing::{plain_test, test};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-#[test]
+#[plain_test]
 fn calls_are_run_by_the_owner_in_the_order_of_arrival() {
     let mailbox = Mailbox::current();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -40,7 +41,7 @@ fn what_is_posted_by_a_call_waits_for_the_next_time() {
     assert_eq!((mailbox.run_pending(), count.load(Ordering::Relaxed)), (1, 2));
 }
 
-#[test]
+#[plain_test]
 fn wait_blocks_until_something_arrives() {
     let mailbox = Mailbox::current();
     let posting = mailbox.clone();
@@ -85,7 +86,7 @@ fn the_bell_rings_on_every_arrival() {
     assert_eq!(mailbox.run_pending(), 3);
 }
 
-#[test]
+#[plain_test]
 fn a_call_to_a_thread_that_has_ended_is_dropped() {
     let mailbox = std::thread::spawn(Mailbox::current).join().unwrap();
     let held = Arc::new(());
@@ -94,7 +95,7 @@ fn a_call_to_a_thread_that_has_ended_is_dropped() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-#[test]
+#[plain_test]
 fn calls_that_were_not_run_are_dropped_when_the_thread_ends() {
     let held = Arc::new(());
     let token = held.clone();
@@ -102,7 +103,7 @@ fn calls_that_were_not_run_are_dropped_when_the_thread_ends() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-#[test]
+#[plain_test]
 fn another_thread_may_not_empty_it() {
     quietly(|| {
         let mailbox = Mailbox::current();
@@ -121,7 +122,7 @@ fn it_shows_whose_it_is() {
     assert!(text.contains("ThreadId"), "{text}");
 }
 
-#[test]
+#[plain_test]
 fn a_call_fires_a_deferred_of_the_owner() {
     thread_local! {
         static TRIGGER: std::cell::Cell<Option<hereafter::Trigger<u32>>> =

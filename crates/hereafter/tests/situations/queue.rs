@@ -3,6 +3,7 @@
 use crate::common::{Drops, Log, failure, many, value, with_small_stack};
 use hereafter::errors::{Abandoned, QueueUnderflow};
 use hereafter::{Deferred, DeferredQueue};
+use hereafter_testing::{plain_test, test};
 
 #[test]
 fn an_object_goes_past_those_who_gave_up() {
@@ -96,7 +97,7 @@ fn a_coroutine_serves_a_queue() {
     assert_eq!(value(server), "served");
 }
 
-#[test]
+#[plain_test]
 fn a_long_queue_is_served_on_little_stack() {
     let count = many(100_000);
     with_small_stack(move || {

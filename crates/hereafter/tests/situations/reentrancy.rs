@@ -3,6 +3,7 @@
 use crate::common::{Drops, Log, OnDrop, Oops, Stash, failure, quietly, value};
 use hereafter::errors::{CancelledError, Panicked};
 use hereafter::{CancelHandle, Deferred, Failure, SharedTrigger, Trigger, report};
+use hereafter_testing::test;
 use std::fmt;
 use std::sync::mpsc;
 

@@ -4,10 +4,11 @@ use crate::common::{Log, Oops, failure, oops, value};
 use hereafter::errors::Abandoned;
 use hereafter::mailbox::Mailbox;
 use hereafter::{Deferred, RemoteTrigger, gather_results};
+use hereafter_testing::{plain_test, test};
 use std::sync::Arc;
 use std::sync::mpsc;
 
-#[test]
+#[plain_test]
 fn the_callbacks_run_on_the_deferreds_own_thread() {
     let log = Log::new();
     let note = log.clone();
@@ -25,7 +26,7 @@ fn the_callbacks_run_on_the_deferreds_own_thread() {
     value(d);
 }
 
-#[test]
+#[plain_test]
 fn a_failure_from_another_thread() {
     let (trigger, d) = Deferred::<u32>::new();
     let remote = trigger.remote();
@@ -34,7 +35,7 @@ fn a_failure_from_another_thread() {
     assert_eq!(oops(d), 6);
 }
 
-#[test]
+#[plain_test]
 fn one_that_is_dropped_there_is_abandoned() {
     let (trigger, d) = Deferred::<u32>::new();
     let remote = trigger.remote();
@@ -43,7 +44,7 @@ fn one_that_is_dropped_there_is_abandoned() {
     assert!(failure(d).is::<Abandoned>());
 }
 
-#[test]
+#[plain_test]
 fn one_in_a_thread_that_panics_is_abandoned() {
     crate::common::quietly(|| {
         let (trigger, d) = Deferred::<u32>::new();
@@ -72,7 +73,7 @@ fn one_that_was_cancelled_meanwhile_drops_its_value() {
     failure(d);
 }
 
-#[test]
+#[plain_test]
 fn one_whose_thread_has_ended_drops_its_value() {
     let (sender, receiver) = mpsc::channel::<RemoteTrigger<Arc<()>>>();
     std::thread::spawn(move || {
@@ -87,7 +88,7 @@ fn one_whose_thread_has_ended_drops_its_value() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-#[test]
+#[plain_test]
 fn one_that_arrives_while_its_thread_ends_goes_with_it() {
     let held = Arc::new(());
     let token = held.clone();
@@ -102,7 +103,7 @@ fn one_that_arrives_while_its_thread_ends_goes_with_it() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-#[test]
+#[plain_test]
 fn many_from_many_threads() {
     let threads = if cfg!(miri) { 3 } else { 8 };
     let (triggers, members): (Vec<_>, Vec<_>) = (0..threads).map(|_| Deferred::new()).unzip();
@@ -123,7 +124,7 @@ fn many_from_many_threads() {
     assert_eq!(value(d), (0..threads).map(|n| n * n).collect::<Vec<_>>());
 }
 
-#[test]
+#[plain_test]
 fn a_coroutine_awaits_what_another_thread_fires() {
     let (trigger, d) = Deferred::<u32>::new();
     let remote = trigger.remote();
@@ -142,4 +143,6 @@ fn it_shows_which_deferred_it_fires() {
     let (trigger, _d) = Deferred::<u32>::new();
     let text = format!("{:?}", trigger.remote());
     assert!(text.contains(&format!("{}:{line}", file!())), "{text}");
+    // It was dropped, which this thread has been told of.
+    Mailbox::current().run_pending();
 }

@@ -2,6 +2,7 @@
 
 use crate::common::{Oops, quietly};
 use hereafter::{Deferred, Failure, report};
+use hereafter_testing::{plain_test, test};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The hook is the whole process's, so those who set it take turns.
@@ -28,7 +29,7 @@ fn collectors_nest_and_give_back_their_place() {
     assert_eq!(texts, ["one", "three"]);
 }
 
-#[test]
+#[plain_test]
 fn a_collector_collects_its_own_thread_alone() {
     let _alone = alone();
     let seen = Arc::new(Mutex::new(Vec::new()));

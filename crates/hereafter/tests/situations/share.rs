@@ -3,6 +3,7 @@
 use crate::common::{Drops, Log, Oops, Stash, failure, oops, value};
 use hereafter::errors::{Abandoned, CancelledError};
 use hereafter::{Deferred, Shared, report};
+use hereafter_testing::test;
 
 #[test]
 fn waiters_fire_in_order_each_with_a_chain_of_its_own() {

@@ -1,4 +1,6 @@
 //! Threads that end while something is pending on them.
+//!
+//! Their memory is counted thread by thread elsewhere; these tests hand it from one to another.
 
 use hereafter::clock::{Clock, ManualClock};
 use hereafter::mailbox::Mailbox;

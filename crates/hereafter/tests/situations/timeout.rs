@@ -4,6 +4,7 @@ use crate::common::{Drops, Log, Oops, failure, oops, value};
 use hereafter::clock::ManualClock;
 use hereafter::errors::{FirstError, TimeoutError};
 use hereafter::{Deferred, DeferredLock, gather_results, report};
+use hereafter_testing::test;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

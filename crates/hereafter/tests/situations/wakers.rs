@@ -6,6 +6,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use hereafter::errors::CancelledError;
 use hereafter::mailbox::Mailbox;
 use hereafter::{Deferred, Failure, Trigger, report};
+use hereafter_testing::{plain_test, test};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -251,7 +252,7 @@ fn joined_in_an_executor_of_another_kind() {
     assert_eq!(results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
-#[test]
+#[plain_test]
 fn block_on_in_a_thread_of_its_own() {
     let sum = std::thread::spawn(|| {
         let (trigger, d) = Deferred::<u32>::new();
@@ -437,7 +438,7 @@ fn a_coroutine_that_ends_without_the_failure_that_woke_it_has_it_reported() {
     assert_eq!(collector.take().len(), 1);
 }
 
-#[test]
+#[plain_test]
 fn into_send_carries_the_result_to_another_thread() {
     let (trigger, d) = Deferred::<String>::new();
     let future = d.map(|text| text + "!").into_send();
