@@ -115,15 +115,13 @@ pub(crate) fn plain_exception<'py>(
     if !failure.get_type().is(&names.failure) || !is_plain(py, names) {
         return Ok(None);
     }
-    let value = failure.getattr(intern!(py, "value"))?;
-    if !value.is_instance_of::<PyBaseException>() {
+    let Ok(value) = failure.getattr(intern!(py, "value"))?.cast_into::<PyBaseException>() else {
+        return Ok(None);
+    };
+    raw::set_traceback(&value, &failure.getattr(intern!(py, "tb"))?)?;
+    // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
+    if !names.failure_is_lazy && value.setattr(intern!(py, "__failure__"), failure).is_err() {
         return Ok(None);
     }
-    let traceback = failure.getattr(intern!(py, "tb"))?;
-    value.setattr(intern!(py, "__traceback__"), traceback)?;
-    if !names.failure_is_lazy {
-        // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
-        value.setattr(intern!(py, "__failure__"), failure)?;
-    }
-    Ok(Some(value))
+    Ok(Some(value.into_any()))
 }

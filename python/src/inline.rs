@@ -2,7 +2,7 @@
 
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
-use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Sent, Slot};
+use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Raised, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, failed, fire_next, give, state};
 use hereafter_engine::Step;
@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 use std::cell::Cell;
 
 /// A generator that waits: what it is, in which context it runs, and which deferred it ends in.
@@ -474,7 +474,9 @@ fn raised(py: Python<'_>, error: PyErr) -> PyResult<Progress<'_>> {
 fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sent<'py> {
     let py = generator.py();
     let thrown = match failure::plain_exception(failure) {
-        Ok(Some(value)) => generator.call_method1(intern!(py, "throw"), (value,)),
+        Ok(Some(value)) => generator
+            .getattr(intern!(py, "throw"))
+            .and_then(|throw| raw::call_one(&throw, &value).map_err(Raised::into_error)),
         Ok(None) => failure.call_method1(intern!(py, "throwExceptionIntoGenerator"), (generator,)),
         Err(error) => Err(error),
     };
@@ -517,7 +519,7 @@ impl Fast for RunFunction {
         let (function, keywords) = (arguments.get(0), arguments.get(2));
         let keywords = keywords.cast::<PyDict>()?;
         let keywords = (!keywords.is_empty()).then_some(keywords);
-        let called = function.call(arguments.get(1).cast::<PyTuple>()?, keywords);
+        let called = raw::call_with(&function, arguments.get(1).cast()?, keywords);
         run_called(&function, called)
     }
 }

@@ -31,12 +31,29 @@ mod twisted;
 mod world;
 
 use pyo3::PyClass;
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Puts a class in. What the interpreter says of an object names its class, and without this the class's module too.
 fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<T>()?;
     module.py().get_type::<T>().setattr("__name__", <T as PyClass>::NAME)
+}
+
+/// The interpreter that the module serves, once there is one.
+static INTERPRETER: AtomicI64 = AtomicI64::new(-1);
+
+/// Refuses any interpreter of the process but the first: the classes, and what is known of them, are kept once.
+fn claim(py: Python<'_>) -> PyResult<()> {
+    let (new, relaxed) = (raw::interpreter(py)?, Ordering::Relaxed);
+    match INTERPRETER.compare_exchange(-1, new, relaxed, relaxed) {
+        Err(first) if first != new => Err(PyImportError::new_err(
+            "hereafter serves one interpreter of a process, and another has imported it already; \
+             import it in that one alone, or use a process for each",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The native half of `hereafter.defer`.
@@ -46,6 +63,7 @@ fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pymodule(gil_used = true)]
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    claim(py)?;
     add_class::<deferred::Deferred>(module)?;
     short::shorten(py)?;
     deferred::remember_methods(py)?;

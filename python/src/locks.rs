@@ -529,7 +529,7 @@ impl Turn {
             return Err(taken_apart());
         };
         let keywords = take(&its.keywords).map(Bound::cast_into::<PyDict>).transpose()?;
-        function.call(arguments.cast_into::<PyTuple>()?, keywords.as_ref())
+        raw::call_with(&function, arguments.cast()?, keywords.as_ref())
     }
 
     /// The link of a Deferred with this result.

@@ -122,7 +122,7 @@ fn call<'py>(
         return Ok(arguments.call_first());
     }
     let (function, arguments, keywords) = named_first(arguments, of, name)?;
-    Ok(function.call(arguments, keywords.as_ref()))
+    Ok(raw::call_with(&function, &arguments, keywords.as_ref()))
 }
 
 /// `execute(callable, *args, **kwargs)`.

@@ -492,7 +492,7 @@ impl<'py> World for PyWorld<'py> {
             Ok(driver) => Driver::cancel(driver, handle),
             Err(_) => raw::call_one(&canceller, handle.as_any())
                 .map(drop)
-                .map_err(|raised| PyErr::from_value(raised.value)),
+                .map_err(Raised::into_error),
         };
         if let Err(error) = called {
             report_canceller(handle, error);

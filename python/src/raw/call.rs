@@ -1,7 +1,7 @@
 //! Calls of Python code, and what they raise.
 
-use super::Arguments;
 use super::stack::room_on_the_stack;
+use super::{Arguments, ending, owned};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -19,6 +19,11 @@ impl<'py> Raised<'py> {
     pub(crate) fn from_error(py: Python<'py>, error: PyErr) -> Self {
         let traceback = error.traceback(py).map(Bound::into_any);
         Self { value: error.into_value(py).into_bound(py).into_any(), traceback }
+    }
+
+    /// The same as a `PyErr`.
+    pub(crate) fn into_error(self) -> PyErr {
+        PyErr::from_value(self.value)
     }
 
     /// Takes what the interpreter has noted.
@@ -116,7 +121,7 @@ pub(crate) fn call_one<'py>(
     let mut room = [std::ptr::null_mut(), argument.as_ptr()];
     // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
     let result = unsafe {
-        ffi::PyObject_Vectorcall(
+        ending::vectorcall(
             function.as_ptr(),
             room.as_mut_ptr().add(1),
             1 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
@@ -124,6 +129,19 @@ pub(crate) fn call_one<'py>(
         )
     };
     called(function.py(), result)
+}
+
+/// Calls `function` with these arguments.
+pub(crate) fn call_with<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyTuple>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let keywords = keywords.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: rule 3.
+    owned(function.py(), unsafe {
+        ending::call(function.as_ptr(), arguments.as_ptr(), keywords)
+    })
 }
 
 /// A callable, and what it is given beside the result, laid out as the interpreter wants it for a call.
@@ -197,7 +215,7 @@ impl Call {
         // SAFETY: as in `call_one`. A `Py` is a pointer to an object, and where there is none it is null; nobody
         // else has the room, and what is called leaves it as it was.
         let called = unsafe {
-            ffi::PyObject_Vectorcall(
+            ending::vectorcall(
                 self.function.as_ptr(),
                 self.room.as_mut_ptr().add(1).cast(),
                 count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,

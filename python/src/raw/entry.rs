@@ -1,7 +1,7 @@
 //! Functions and methods that take their arguments where the interpreter laid them.
 
-use super::owned;
 use super::stack::room_on_the_stack;
+use super::{ending, owned};
 use pyo3::exceptions::PyTypeError;
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
@@ -119,7 +119,7 @@ impl<'py> Arguments<'_, 'py> {
     pub(crate) fn call(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: rule 3; the arguments are lent as they were lent to us.
         owned(self.py, unsafe {
-            ffi::PyObject_Vectorcall(function.as_ptr(), self.first, self.count, self.names)
+            ending::vectorcall(function.as_ptr(), self.first, self.count, self.names)
         })
     }
 
@@ -132,7 +132,7 @@ impl<'py> Arguments<'_, 'py> {
         room_on_the_stack()?;
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
         owned(self.py, unsafe {
-            ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names)
+            ending::vectorcall(*self.first, self.first.add(1), count, self.names)
         })
     }
 

@@ -1,7 +1,8 @@
 //! The unsafe room: what the rest of the crate needs from the interpreter and `PyO3` has no safe name for.
 //!
 //! * `store.rs`: where a deferred keeps objects and links;
-//! * `call.rs`: calls of Python code, and what they raise; `resume.rs`: how generators and coroutines are run;
+//! * `call.rs`: calls of Python code, and what they raise; `resume.rs`: how generators and coroutines are run; `ending.rs`:
+//!   what becomes of a thread in such a call when the interpreter ends;
 //! * `class.rs`: what can be told of a class; `layout.rs`: how objects of ours are made, awaited and freed;
 //! * `entry.rs`: functions and methods of ours that take their arguments where the interpreter laid them;
 //! * `stack.rs`: how deep it goes, and where it is.
@@ -20,16 +21,17 @@
 
 mod call;
 mod class;
+mod ending;
 mod entry;
 mod layout;
 mod resume;
 mod stack;
 mod store;
 
-pub(crate) use call::{Call, Called, Raised, between_errors, call_one, handling};
+pub(crate) use call::{Call, Called, Raised, between_errors, call_one, call_with, handling};
 pub(crate) use class::{
     Watch, as_instance, can_be_awaited, class, derives, exception, has_attributes,
-    is_exception_class, is_heap_class, new_exception, traceback,
+    is_exception_class, is_heap_class, new_exception, set_traceback, traceback,
 };
 pub(crate) use entry::{
     Arguments, Fast, add_class_method, add_function, add_method, call_by, construct, construct_by,
@@ -65,6 +67,13 @@ impl<T> Attached<T> {
     pub(crate) fn in_collector(&self) -> &T {
         &self.0
     }
+}
+
+/// The number of the interpreter that the thread is attached to; no other of this process has it, or ever had.
+pub(crate) fn interpreter(py: Python<'_>) -> PyResult<i64> {
+    // SAFETY: an attached thread has an interpreter.
+    let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if number < 0 { Err(PyErr::fetch(py)) } else { Ok(number) }
 }
 
 #[inline]
