@@ -6,6 +6,7 @@
 //! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
+//! * `names.rs`: the names that we ask objects for;
 //! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `timeout.rs`: `addTimeout`;
@@ -21,6 +22,7 @@ mod inline;
 mod list;
 mod locks;
 mod methods;
+mod names;
 mod queue;
 mod raw;
 mod ready;
@@ -39,6 +41,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<T>()?;
     module.py().get_type::<T>().setattr("__name__", <T as PyClass>::NAME)
+}
+
+/// Makes the classes that programs do not find in the module; otherwise each would be made at its first use, where
+/// there may be no memory for it.
+fn make_classes(py: Python<'_>) {
+    py.get_type::<awaiter::Awaiter>();
+    py.get_type::<inline::Driver>();
+    py.get_type::<locks::Turn>();
+    py.get_type::<timeout::Timeout>();
+    py.get_type::<trail::Trail>();
 }
 
 /// The interpreter that the module serves, once there is one.
@@ -64,6 +76,8 @@ fn claim(py: Python<'_>) -> PyResult<()> {
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     claim(py)?;
+    names::make(py);
+    make_classes(py);
     add_class::<deferred::Deferred>(module)?;
     short::shorten(py)?;
     deferred::remember_methods(py)?;

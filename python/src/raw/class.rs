@@ -130,7 +130,7 @@ pub(crate) fn set_traceback<'py>(
     let py = exception.py();
     // SAFETY: rule 3; the interpreter looks whether it is a traceback.
     let set = unsafe { ffi::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
-    if set == 0 { Ok(()) } else { Err(PyErr::fetch(py)) }
+    if set == 0 { Ok(()) } else { Err(super::noted(py)) }
 }
 
 /// An exception of this class without arguments.
@@ -155,7 +155,7 @@ fn bare<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     unsafe {
         match (*kind).tp_new {
             Some(new) => owned(py, new(kind, none.as_ptr(), std::ptr::null_mut())),
-            None => Err(PyTypeError::new_err("a class that cannot be instantiated")),
+            None => Err(super::error::<PyTypeError>(py, "a class that cannot be instantiated")),
         }
     }
 }

@@ -56,23 +56,27 @@ pub(super) unsafe fn vectorcall(
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // Before 3.11 the interpreter has it in a header only, and exports a function that takes names otherwise.
-    #[cfg(not(Py_3_11))]
-    use ffi::PyObject_VectorcallDict as PyObject_Vectorcall;
     #[cfg(Py_3_11)]
     use ffi::PyObject_Vectorcall;
+    #[cfg(not(Py_3_11))]
+    use ffi::PyObject_VectorcallDict as PyObject_Vectorcall;
     // SAFETY: the caller's.
     unsafe {
         if cfg!(not(Py_3_11)) && !names.is_null() {
             return ffi::PyObject_Vectorcall(function, first, count, names);
         }
         call!(
-            PyObject_Vectorcall as fn(
-                *mut ffi::PyObject,
-                *const *mut ffi::PyObject,
-                usize,
-                *mut ffi::PyObject
-            ) -> *mut ffi::PyObject,
-            function, first, count, names
+            PyObject_Vectorcall
+                as fn(
+                    *mut ffi::PyObject,
+                    *const *mut ffi::PyObject,
+                    usize,
+                    *mut ffi::PyObject,
+                ) -> *mut ffi::PyObject,
+            function,
+            first,
+            count,
+            names
         )
     }
 }
@@ -90,12 +94,15 @@ pub(super) unsafe fn call(
     // SAFETY: the caller's.
     unsafe {
         call!(
-            ffi::PyObject_Call as fn(
-                *mut ffi::PyObject,
-                *mut ffi::PyObject,
-                *mut ffi::PyObject
-            ) -> *mut ffi::PyObject,
-            function, arguments, keywords
+            ffi::PyObject_Call
+                as fn(
+                    *mut ffi::PyObject,
+                    *mut ffi::PyObject,
+                    *mut ffi::PyObject,
+                ) -> *mut ffi::PyObject,
+            function,
+            arguments,
+            keywords
         )
     }
 }
@@ -114,12 +121,15 @@ pub(super) unsafe fn send(
     // SAFETY: the caller's.
     unsafe {
         call!(
-            ffi::PyIter_Send as fn(
-                *mut ffi::PyObject,
-                *mut ffi::PyObject,
-                *mut *mut ffi::PyObject
-            ) -> ffi::PySendResult,
-            generator, value, result
+            ffi::PyIter_Send
+                as fn(
+                    *mut ffi::PyObject,
+                    *mut ffi::PyObject,
+                    *mut *mut ffi::PyObject,
+                ) -> ffi::PySendResult,
+            generator,
+            value,
+            result
         )
     }
 }

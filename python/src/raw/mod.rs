@@ -4,6 +4,7 @@
 //! * `call.rs`: calls of Python code, and what they raise; `resume.rs`: how generators and coroutines are run; `ending.rs`:
 //!   what becomes of a thread in such a call when the interpreter ends;
 //! * `class.rs`: what can be told of a class; `layout.rs`: how objects of ours are made, awaited and freed;
+//! * `made.rs`: objects of Python's own classes;
 //! * `entry.rs`: functions and methods of ours that take their arguments where the interpreter laid them;
 //! * `stack.rs`: how deep it goes, and where it is.
 //!
@@ -24,6 +25,7 @@ mod class;
 mod ending;
 mod entry;
 mod layout;
+mod made;
 mod resume;
 mod stack;
 mod store;
@@ -38,10 +40,12 @@ pub(crate) use entry::{
     first_closed_over,
 };
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
+pub(crate) use made::{dict, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use stack::{Place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
 
+use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -73,11 +77,18 @@ impl<T> Attached<T> {
 pub(crate) fn interpreter(py: Python<'_>) -> PyResult<i64> {
     // SAFETY: an attached thread has an interpreter.
     let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
-    if number < 0 { Err(PyErr::fetch(py)) } else { Ok(number) }
+    if number < 0 { Err(noted(py)) } else { Ok(number) }
 }
 
 #[inline]
 fn owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: every caller hands in what a call of the interpreter has just returned as owned.
-    unsafe { Bound::from_owned_ptr_or_err(py, pointer) }
+    unsafe { Bound::from_owned_ptr_or_opt(py, pointer) }.ok_or_else(|| noted(py))
+}
+
+/// The error that the interpreter has noted; where it has no memory for a call, it may have noted none.
+#[cold]
+fn noted(py: Python<'_>) -> PyErr {
+    let none = || error::<PySystemError>(py, "a call failed and noted no exception");
+    PyErr::take(py).unwrap_or_else(none)
 }

@@ -22,7 +22,7 @@ pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>
         (ffi::PySendResult::PYGEN_NEXT, Ok(yielded)) => Sent::Yielded(yielded),
         (ffi::PySendResult::PYGEN_RETURN, Ok(returned)) => Sent::Returned(returned),
         (_, Err(error)) => Sent::Raised(error),
-        (_, Ok(_)) => Sent::Raised(PyErr::fetch(py)),
+        (_, Ok(_)) => Sent::Raised(super::noted(py)),
     }
 }
 
@@ -78,12 +78,12 @@ pub(crate) fn in_context<R>(context: &Bound<'_, PyAny>, inside: impl FnOnce() ->
     let py = context.py();
     // SAFETY: the object is one that `copy_context` made.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(super::noted(py));
     }
     let result = inside();
     // SAFETY: as above.
     if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(super::noted(py));
     }
     Ok(result)
 }

@@ -427,6 +427,8 @@ class Side:
                 yield 1
             if stubborn == "returns":
                 return "stubborn"
+        # What it gives back is a plain value, and that a Deferred is one is what the sides differ about.
+        self.wild |= end[0] == "give"
         return self.end(end)
 
     async def coroutine(self, steps: Any, end: Any, stubborn: str) -> Any:
@@ -446,6 +448,8 @@ class Side:
                 await self.names.Deferred()
             if stubborn == "returns":
                 return "stubborn"
+        # What it gives back is a plain value, and that a Deferred is one is what the sides differ about.
+        self.wild |= end[0] == "give"
         return self.end(end)
 
     def caught(self, number: int, error: BaseException, caught: str) -> None:
