@@ -511,12 +511,12 @@ impl Fast for RunFunction {
     type Receiver = PyModule;
 
     fn call<'py>(
-        _module: &Bound<'py, PyModule>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if arguments.len() != 3 {
             return Err(raw::error::<PyTypeError>(
-                _module.py(),
+                module.py(),
                 "_run_function(function, arguments, keywords)",
             ));
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@test`] | `test`: every suite, and whether the crates can be published |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
+//! | [`hostile`] | `hostile`: the Python door among hostile objects, without memory, counted, watched |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
 //! | [`postgresql`] | what adbapi's tests need of it |
@@ -12,6 +13,7 @@
 //! | [`step`] | what they share: named steps that show what they run |
 
 mod bench;
+mod hostile;
 mod miri;
 mod oracle;
 mod postgresql;
@@ -41,6 +43,8 @@ enum Command {
     Miri(miri::Arguments),
     /// Run random Deferred programs on stock Twisted and on both doors, and compare.
     Oracle(oracle::Arguments),
+    /// Run the Python door among hostile objects and without memory; count its references, watch its accesses.
+    Hostile(hostile::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
     Wheels(python::wheels::Arguments),
     /// Measure, beside peers.
@@ -66,6 +70,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Test(arguments) => test::run(arguments),
         Command::Miri(arguments) => miri::run(arguments),
         Command::Oracle(arguments) => oracle::run(arguments),
+        Command::Hostile(arguments) => hostile::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
         Command::Site(arguments) => site::run(arguments),

@@ -23,7 +23,7 @@ impl Drop for Stop {
 
 /// Makes a call by a pointer of which the compiler knows no more than that what is called may unwind.
 macro_rules! call {
-    ($function:path as fn($($kind:ty),*) -> $result:ty, $($argument:expr),*) => {{
+    ($function:path as fn($($kind:ty),* $(,)?) -> $result:ty, $($argument:expr),* $(,)?) => {{
         #[cfg(Py_3_14)]
         let result = $function($($argument),*);
         #[cfg(not(Py_3_14))]

@@ -8,6 +8,7 @@ the operations are given and of what they hand out, beside the number of blocks 
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 import warnings
@@ -19,7 +20,7 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
 #: How often each is done before and while it is counted.
-TIMES = 200
+TIMES = 100
 #: How many references so many times may leave; far fewer than one a time.
 LEFT = 20
 #: How often it is tried again as long as something seems to stay.
@@ -60,8 +61,8 @@ def counted() -> dict[str, int]:
     return counts
 
 
-def often(prepare: Callable[[], operations.Act]) -> None:
-    for _ in range(TIMES):
+def often(prepare: Callable[[], operations.Act], times: int = TIMES) -> None:
+    for _ in range(times):
         act = prepare()
         try:
             act()
@@ -86,9 +87,16 @@ def left_by(prepare: Callable[[], operations.Act]) -> dict[str, int]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--uncounted", action="store_true", help="only do each operation some times, for tools that watch")
+    arguments = parser.parse_args()
     globalLogBeginner.beginLoggingTo([lambda event: None], discardBuffer=True, redirectStandardIO=False)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
+    if arguments.uncounted:
+        for prepare in operations.OPERATIONS.values():
+            often(prepare, 3)
+        return
     bad = {name: found for name, prepare in operations.OPERATIONS.items() if (found := left_by(prepare))}
     kind = "all references" if hasattr(sys, "gettotalrefcount") else f"references to {len(WATCHED)} objects"
     print(f"{len(operations.OPERATIONS)} operations, {TIMES} times each: {kind} counted; {bad or 'nothing stays'}")

@@ -258,6 +258,8 @@ class Side:
         self.keep(self.names.maybeDeferred(self.callable(spec)))
 
     def do_execute(self, spec: Any) -> None:
+        # What it returns is the value, also where that is a Deferred.
+        self.wild |= spec[-1][0] == "give"
         self.keep(self.names.execute(self.callable(spec)))
 
     def do_add(self, at: int, how: str, spec: Any) -> None:
@@ -323,6 +325,8 @@ class Side:
     def do_look(self, at: int) -> Any:
         """Whatever can be read of a Deferred."""
         deferred = self.at(at)
+        # In the middle of a callback the result may be that callback's already.
+        self.wild |= bool(getattr(deferred, "_runningCallbacks", False))
         return bool(deferred.called), self.token(getattr(deferred, "result", "absent"))
 
     def do_repr(self, at: int) -> None:
