@@ -43,7 +43,8 @@ impl Awaits for Deferred {
         let py = awaiter.py();
         let deferred = awaiter.get().deferred.get(py).get(py)?;
         let its = state(&deferred);
-        if !its.chain.is_fired() || its.chain.paused() != 0 {
+        // A pause holds up no run that has begun, and so none of those who wait in it: to wait once more would never end.
+        if !its.chain.is_fired() || (its.chain.paused() != 0 && !its.chain.is_running()) {
             return Some(Sent::Yielded(deferred.into_any()));
         }
         its.result.get(py).filter(|result| !failure::is_failure(result)).map(Sent::Returned)

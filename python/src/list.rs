@@ -122,7 +122,10 @@ impl DeferredList {
         its.consume_errors.set(consume_errors);
         its.finished.set(0);
         let own = slf.as_any().get_type_ptr() == Self::type_object_raw(py);
-        for (index, member) in members.iter().enumerate() {
+        // A program that has the list may add to it meanwhile.
+        let mut index = 0;
+        while index < members.len() {
+            let member = members.get_item(index)?;
             match (as_deferred(&member), u32::try_from(index)) {
                 (Some(deferred), Ok(index)) if own && Deferred::is_plain(deferred) => {
                     Deferred::push(deferred, Link::Member(slf.clone().unbind(), index));
@@ -144,6 +147,7 @@ impl DeferredList {
                     )?;
                 }
             }
+            index += 1;
         }
         Ok(())
     }

@@ -259,7 +259,6 @@ impl Call {
 }
 
 /// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
-#[cfg_attr(Py_3_12, expect(deprecated, reason = "this way does the same on every version"))]
 pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
     // SAFETY: rule 3: what is fetched is ours until it is put back.
     #[cfg(Py_3_12)]

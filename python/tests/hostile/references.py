@@ -97,6 +97,9 @@ def main() -> None:
         for prepare in operations.OPERATIONS.values():
             often(prepare, 3)
         return
+    # Collections are to look at what the operations make, and not at all the rest.
+    gc.collect()
+    gc.freeze()
     bad = {name: found for name, prepare in operations.OPERATIONS.items() if (found := left_by(prepare))}
     kind = "all references" if hasattr(sys, "gettotalrefcount") else f"references to {len(WATCHED)} objects"
     print(f"{len(operations.OPERATIONS)} operations, {TIMES} times each: {kind} counted; {bad or 'nothing stays'}")
