@@ -10,9 +10,8 @@ use crate::names::name;
 use crate::raw::{self, Call};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, state};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBool, PyList, PyTuple};
 use std::convert::Infallible;
 
 /// A triple of a function, its arguments and its keywords.
@@ -129,9 +128,7 @@ pub(crate) fn call_of(
 ) -> PyResult<Call> {
     let mut copy = None;
     if let Some(keywords) = keywords {
-        let py = function.py();
-        let wrong = |_| raw::error::<PyTypeError>(py, "keywords are given in a dictionary");
-        copy = Some(keywords.cast_into::<PyDict>().map_err(wrong)?.copy()?);
+        copy = Some(raw::dict_of(&keywords)?);
     }
     let arguments = match arguments {
         Some(arguments) => arguments.try_iter()?.collect::<PyResult<_>>()?,

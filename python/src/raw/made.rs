@@ -28,6 +28,15 @@ pub(crate) fn dict(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     unsafe { Ok(owned(py, ffi::PyDict_New())?.cast_into_unchecked()) }
 }
 
+/// A dictionary of what is in a mapping.
+pub(crate) fn dict_of<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let py = mapping.py();
+    let made = dict(py)?;
+    // SAFETY: rule 3.
+    let updated = unsafe { ffi::PyDict_Update(made.as_ptr(), mapping.as_ptr()) };
+    if updated == 0 { Ok(made) } else { Err(super::noted(py)) }
+}
+
 /// A list with nothing in it.
 pub(crate) fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     // SAFETY: rule 3; what is made is a list.

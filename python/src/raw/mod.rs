@@ -40,7 +40,7 @@ pub(crate) use entry::{
     first_closed_over,
 };
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
-pub(crate) use made::{dict, error, list, list_of, nones, number, text, tuple};
+pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use stack::{Place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
