@@ -2,9 +2,9 @@
 //! in them, and put others in their place; and the copying and pickling of what has them.
 
 use crate::deferred::{Deferred, as_deferred};
-use crate::raw::Slot;
+use crate::names::name;
+use crate::raw::{self, Slot};
 use pyo3::exceptions::PyAttributeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
@@ -22,7 +22,10 @@ pub(crate) fn attribute<'py, T>(
     slot.get(object.py()).ok_or_else(|| {
         let class =
             object.as_any().get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
-        PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'"))
+        raw::error::<PyAttributeError>(
+            object.py(),
+            format!("'{class}' object has no attribute '{name}'"),
+        )
     })
 }
 
@@ -40,7 +43,7 @@ pub(crate) fn is_empty(list: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub(crate) fn append<'py>(list: &Bound<'py, PyAny>, item: &Bound<'py, PyAny>) -> PyResult<()> {
     match list.cast_exact::<PyList>() {
         Ok(list) => list.append(item),
-        Err(_) => list.call_method1(intern!(list.py(), "append"), (item,)).map(drop),
+        Err(_) => list.call_method1(name!(list.py(), append), (item,)).map(drop),
     }
 }
 
@@ -53,18 +56,18 @@ pub(crate) fn take_first<'py>(list: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
             list.del_item(0)?;
             Ok(first)
         }
-        Err(_) => list.call_method1(intern!(list.py(), "pop"), (0,)),
+        Err(_) => list.call_method1(name!(list.py(), pop), (0,)),
     }
 }
 
 /// Takes `item` out, wherever it is.
 pub(crate) fn remove<'py>(list: &Bound<'py, PyAny>, item: &Bound<'py, PyAny>) -> PyResult<()> {
-    list.call_method1(intern!(list.py(), "remove"), (item,)).map(drop)
+    list.call_method1(name!(list.py(), remove), (item,)).map(drop)
 }
 
 /// Fires what has waited in a list.
 pub(crate) fn fire<'py>(waiter: &Bound<'py, PyAny>, result: Bound<'py, PyAny>) -> PyResult<()> {
-    let name = intern!(waiter.py(), "callback");
+    let name = name!(waiter.py(), callback);
     match as_deferred(waiter) {
         Some(deferred) if Deferred::is_plain(deferred) => Deferred::start(deferred, result),
         _ => waiter.call_method1(name, (result,)).map(drop),
@@ -77,13 +80,13 @@ pub(crate) fn get_state<'py>(
     kept: &[(&str, &Slot)],
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = object.py();
-    let all = PyDict::new(py);
+    let all = raw::dict(py)?;
     for (name, slot) in kept {
         if let Some(value) = slot.get(py) {
-            all.set_item(name, value)?;
+            all.set_item(raw::text(py, name)?, value)?;
         }
     }
-    all.update(object.getattr(intern!(py, "__dict__"))?.cast()?)?;
+    all.update(object.getattr(name!(py, __dict__))?.cast()?)?;
     Ok(all)
 }
 
@@ -98,7 +101,8 @@ pub(crate) fn set_state<'py>(object: &Bound<'py, PyAny>, all: &Bound<'py, PyAny>
 /// How a copy is made: as by default, which for native classes Python does not offer in every protocol.
 pub(crate) fn reduced<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
     let py = object.py();
-    let new = py.import(intern!(py, "copyreg"))?.getattr(intern!(py, "__newobj__"))?;
-    let state = object.call_method0(intern!(py, "__getstate__"))?;
-    (new, (object.getattr(intern!(py, "__class__"))?,), state).into_pyobject(py)
+    let new = py.import(name!(py, copyreg))?.getattr(name!(py, __newobj__))?;
+    let state = object.call_method0(name!(py, __getstate__))?;
+    let class = raw::tuple(py, &[object.getattr(name!(py, __class__))?])?.into_any();
+    raw::tuple(py, &[new, class, state])
 }

@@ -2,11 +2,11 @@
 
 use crate::deferred::Deferred;
 use crate::failure;
-use crate::raw::{Attached, Awaits, Known, Layout, Sent, Slot};
+use crate::names::name;
+use crate::raw::{self, Attached, Awaits, Known, Layout, Sent, Slot};
 use crate::world::state;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 /// What awaits a Deferred: yields it until it has a result.
@@ -43,7 +43,8 @@ impl Awaits for Deferred {
         let py = awaiter.py();
         let deferred = awaiter.get().deferred.get(py).get(py)?;
         let its = state(&deferred);
-        if !its.chain.is_fired() || its.chain.paused() != 0 {
+        // A pause holds up no run that has begun, and so none of those who wait in it: to wait once more would never end.
+        if !its.chain.is_fired() || (its.chain.paused() != 0 && !its.chain.is_running()) {
             return Some(Sent::Yielded(deferred.into_any()));
         }
         its.result.get(py).filter(|result| !failure::is_failure(result)).map(Sent::Returned)
@@ -60,14 +61,14 @@ impl Awaiter {
             }
             Some(Sent::Raised(_)) | None => {}
         }
-        let gone = || PyRuntimeError::new_err("what awaited a Deferred was taken apart");
+        let gone = || raw::error::<PyRuntimeError>(py, "what awaited a Deferred was taken apart");
         let deferred = slf.get().deferred.get(py).get(py).ok_or_else(gone)?;
         let its = state(&deferred);
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
         its.forget_failure(py);
         let raised = match failure::plain_exception(&result)? {
             Some(value) => PyErr::from_value(value),
-            None => match result.call_method0(intern!(py, "raiseException")) {
+            None => match result.call_method0(name!(py, raiseException)) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             },
@@ -76,7 +77,7 @@ impl Awaiter {
             return Err(raised);
         }
         // Let through, it would say that the wait is over and has a value. Generators do the same.
-        let told = PyRuntimeError::new_err("generator raised StopIteration");
+        let told = raw::error::<PyRuntimeError>(py, "generator raised StopIteration");
         told.set_cause(py, Some(raised.clone_ref(py)));
         told.set_context(py, Some(raised));
         Err(told)

@@ -6,36 +6,45 @@
 use crate::deferred::{Deferred, as_deferred};
 use crate::inline::Driver;
 use crate::locks::Turn;
-use crate::raw::Call;
+use crate::names::name;
+use crate::raw::{self, Call};
 use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, state};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBool, PyList, PyTuple};
 use std::convert::Infallible;
 
-type Triple<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyAny>);
+/// A triple of a function, its arguments and its keywords.
+fn triple<'py>(
+    function: Bound<'py, PyAny>,
+    arguments: Bound<'py, PyTuple>,
+    keywords: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = function.py();
+    raw::tuple(py, &[function, arguments.into_any(), keywords]).map(Bound::into_any)
+}
 
 /// A function that is given nothing beside the result.
-fn bare<'py>(function: &Bound<'py, PyAny>) -> Triple<'py> {
+fn bare<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
-    (function.clone(), PyTuple::empty(py), PyDict::new(py).into_any())
+    triple(function.clone(), PyTuple::empty(py), raw::dict(py)?.into_any())
 }
 
 /// The call; `nothing` stands for keywords that it has not.
-fn whole<'py>(py: Python<'py>, call: &Call, nothing: &Bound<'py, PyAny>) -> PyResult<Triple<'py>> {
+fn whole<'py>(
+    py: Python<'py>,
+    call: &Call,
+    nothing: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let keywords = Some(call.keywords(py)?).filter(|keywords| !keywords.is_empty());
-    let keywords = keywords.map_or_else(|| nothing.clone(), Bound::into_any);
-    Ok((call.function.bind(py).clone(), call.arguments(py)?, keywords))
+    let keywords = keywords.map_or(nothing, Bound::into_any);
+    triple(call.function.bind(py).clone(), call.arguments(py)?, keywords)
 }
 
 /// The links as a new list.
 pub(crate) fn listed<'py>(deferred: &Bound<'py, Deferred>) -> PyResult<Bound<'py, PyList>> {
     let py = deferred.py();
-    let names = twisted(py)?;
-    let (passthru, failthru) = (names.passthru.bind(py), names.failthru.bind(py));
-    let no_keywords = names.no_keywords.bind(py);
     // A copy first: what follows may run other people's code.
     let mut links = Vec::new();
     let copied: Result<(), Infallible> = state(deferred).links.each(|link| {
@@ -43,66 +52,76 @@ pub(crate) fn listed<'py>(deferred: &Bound<'py, Deferred>) -> PyResult<Bound<'py
         Ok(())
     });
     let Ok(()) = copied;
-    let pairs = PyList::empty(py);
-    let both = |function: &Bound<'py, PyAny>| pairs.append((bare(function), bare(function)));
-    let empty = || PyDict::new(py).into_any();
+    let pairs = raw::list(py)?;
     for link in &links {
-        match link {
-            Link::Over(_) => Ok(()),
-            Link::Callback(function) => pairs.append((bare(function.bind(py)), bare(failthru))),
-            Link::Errback(function) => pairs.append((bare(passthru), bare(function.bind(py)))),
-            Link::Both(function) => both(function.bind(py)),
-            Link::Pair(pair) => match &**pair {
-                Pair::Callback(call) => pairs.append((whole(py, call, &empty())?, bare(failthru))),
-                Pair::Errback(call) => pairs.append((bare(passthru), whole(py, call, &empty())?)),
-                Pair::Both(call) => {
-                    let call = whole(py, call, &empty())?;
-                    pairs.append((call.clone(), call))
-                }
-                Pair::Each(callback, errback) => {
-                    let alone = |function: &Py<PyAny>| {
-                        let function = function.bind(py).clone();
-                        (function, PyTuple::empty(py), no_keywords.clone())
-                    };
-                    pairs.append((alone(callback), alone(errback)))
-                }
-                Pair::Either(callback, errback) => pairs
-                    .append((whole(py, callback, no_keywords)?, whole(py, errback, no_keywords)?)),
-            },
-            Link::Fire(other) => {
-                let method = |name| other.bind(py).getattr(name);
-                let none = || (PyTuple::empty(py), no_keywords.clone());
-                let ((a, b), (c, d)) = (none(), none());
-                pairs.append((
-                    (method(intern!(py, "callback"))?, a, b),
-                    (method(intern!(py, "errback"))?, c, d),
-                ))
-            }
-            Link::Waiter(other) => {
-                let goes_on = (&names.goes_on, (other,), no_keywords).into_pyobject(py)?;
-                pairs.append((&goes_on, &goes_on))
-            }
-            Link::Member(list, index) => {
-                let method = list.bind(py).getattr(intern!(py, "_cbDeferred"))?;
-                pairs.append((
-                    (&method, (index, true), no_keywords),
-                    (&method, (index, false), no_keywords),
-                ))
-            }
-            Link::Return(other) => both(other.bind(py)),
-            Link::Resume(driver) => both(driver.bind(py)),
-            Link::Cancel(driver) => both(&driver.bind(py).getattr(intern!(py, "_cancelled"))?),
-            Link::Turn(turn) => both(turn.bind(py)),
-            Link::Timeout(timeout) => {
-                let timeout = timeout.bind(py);
-                if !Timeout::has_converted(timeout) {
-                    both(&timeout.getattr(intern!(py, "convertCancelled"))?)?;
-                }
-                both(&timeout.getattr(intern!(py, "cancelTimeout"))?)
-            }
-        }?;
+        list(link, &pairs)?;
     }
     Ok(pairs)
+}
+
+/// Adds what Twisted would have for the link to `pairs`.
+fn list<'py>(link: &Link, pairs: &Bound<'py, PyList>) -> PyResult<()> {
+    let py = pairs.py();
+    let names = twisted(py)?;
+    let (passthru, failthru) = (names.passthru.bind(py), names.failthru.bind(py));
+    let no_keywords = || names.no_keywords.bind(py).clone();
+    let pair = |first, second| pairs.append(raw::tuple(py, &[first, second])?);
+    let both = |function: &Bound<'py, PyAny>| pair(bare(function)?, bare(function)?);
+    let empty = || raw::dict(py).map(Bound::into_any);
+    // A function that none can be added to.
+    let fixed = |function| triple(function, PyTuple::empty(py), no_keywords());
+    match link {
+        Link::Over(_) => Ok(()),
+        Link::Callback(function) => pair(bare(function.bind(py))?, bare(failthru)?),
+        Link::Errback(function) => pair(bare(passthru)?, bare(function.bind(py))?),
+        Link::Both(function) => both(function.bind(py)),
+        Link::Pair(either) => match &**either {
+            Pair::Callback(call) => pair(whole(py, call, empty()?)?, bare(failthru)?),
+            Pair::Errback(call) => pair(bare(passthru)?, whole(py, call, empty()?)?),
+            Pair::Both(call) => {
+                let call = whole(py, call, empty()?)?;
+                pair(call.clone(), call)
+            }
+            Pair::Each(callback, errback) => {
+                pair(fixed(callback.bind(py).clone())?, fixed(errback.bind(py).clone())?)
+            }
+            Pair::Either(callback, errback) => {
+                pair(whole(py, callback, no_keywords())?, whole(py, errback, no_keywords())?)
+            }
+        },
+        Link::Fire(other) => {
+            let other = other.bind(py);
+            pair(
+                fixed(other.getattr(name!(py, callback))?)?,
+                fixed(other.getattr(name!(py, errback))?)?,
+            )
+        }
+        Link::Waiter(other) => {
+            let other = raw::tuple(py, &[other.bind(py).as_any().clone()])?;
+            let goes_on = triple(names.goes_on.bind(py).clone(), other, no_keywords())?;
+            pair(goes_on.clone(), goes_on)
+        }
+        Link::Member(list, index) => {
+            let method = list.bind(py).getattr(name!(py, _cbDeferred))?;
+            let side = |success| {
+                let success = PyBool::new(py, success).to_owned().into_any();
+                let given = raw::tuple(py, &[raw::number(py, *index as usize)?, success])?;
+                triple(method.clone(), given, no_keywords())
+            };
+            pair(side(true)?, side(false)?)
+        }
+        Link::Return(other) => both(other.bind(py)),
+        Link::Resume(driver) => both(driver.bind(py)),
+        Link::Cancel(driver) => both(&driver.bind(py).getattr(name!(py, _cancelled))?),
+        Link::Turn(turn) => both(turn.bind(py)),
+        Link::Timeout(timeout) => {
+            let timeout = timeout.bind(py);
+            if !Timeout::has_converted(timeout) {
+                both(&timeout.getattr(name!(py, convertCancelled))?)?;
+            }
+            both(&timeout.getattr(name!(py, cancelTimeout))?)
+        }
+    }
 }
 
 /// A call from what Twisted has for one, where `None` stands for nothing.
@@ -113,7 +132,7 @@ pub(crate) fn call_of(
 ) -> PyResult<Call> {
     let mut copy = None;
     if let Some(keywords) = keywords {
-        copy.insert(PyDict::new(function.py())).update(keywords.cast()?)?;
+        copy = Some(raw::dict_of(&keywords)?);
     }
     let arguments = match arguments {
         Some(arguments) => arguments.try_iter()?.collect::<PyResult<_>>()?,

@@ -4,6 +4,7 @@ use crate::attributes::{get_state, reduced, set_state};
 use crate::awaiter::Awaiter;
 use crate::callbacks::{self, call_of};
 use crate::failure;
+use crate::names::name;
 use crate::raw::{self, Attached, Awaits, Finalized, Known, Layout, Slot, Watch};
 use crate::timeout::Timeout;
 use crate::trail::Trail;
@@ -14,10 +15,9 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::PyTypeObject;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyGenericAlias, PyList, PyTuple, PyType};
+use pyo3::types::{PyDict, PyGenericAlias, PyList, PyString, PyTuple, PyType};
 
 /// A callback which will be put off until later.
 ///
@@ -82,14 +82,20 @@ const PLAIN_CANCEL: u8 = 2;
 /// How objects of the class itself are made.
 pub(crate) static LAYOUT: Layout = Layout::new();
 
-static ORIGINALS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
+/// What the class has for each of `METHODS`, by name.
+static ORIGINALS: PyOnceLock<Vec<(Py<PyString>, Py<PyAny>)>> = PyOnceLock::new();
 static WATCH: Watch = Watch::new();
 
 /// Remembers the class's methods as they were made.
 pub(crate) fn remember_methods(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<Deferred>();
-    let methods: PyResult<Vec<_>> =
-        METHODS.iter().map(|name| class.getattr(*name).map(Bound::unbind)).collect();
+    let methods: PyResult<Vec<_>> = METHODS
+        .iter()
+        .map(|name| {
+            let name = PyString::intern(py, name);
+            Ok((name.clone().unbind(), class.getattr(name)?.unbind()))
+        })
+        .collect();
     // Set once, when the module is made.
     let _ = ORIGINALS.set(py, methods?);
     Ok(())
@@ -103,11 +109,11 @@ fn plainness(py: Python<'_>, class: *mut PyTypeObject) -> u8 {
 
 fn look_at_class(class: &Bound<'_, PyType>) -> u8 {
     let Some(originals) = ORIGINALS.get(class.py()) else { return 0 };
-    let mut own = METHODS.iter().zip(originals).filter_map(|(name, original)| {
-        let unchanged = class.getattr(*name).is_ok_and(|method| method.is(original));
-        (!unchanged).then_some(*name)
+    let mut own = METHODS.iter().zip(originals).filter_map(|(method, (name, original))| {
+        let unchanged = class.getattr(name).is_ok_and(|found| found.is(original));
+        (!unchanged).then_some(*method)
     });
-    let debug = class.getattr(intern!(class.py(), "debug")).and_then(|debug| debug.is_truthy());
+    let debug = class.getattr(name!(class.py(), debug)).and_then(|debug| debug.is_truthy());
     match own.next() {
         _ if debug.unwrap_or(true) => 0,
         None => PLAIN | PLAIN_CANCEL,
@@ -299,14 +305,15 @@ impl Deferred {
 
     #[inline(never)]
     fn has_harmless_attributes(slf: &Bound<'_, Self>) -> bool {
+        let py = slf.py();
         let look = || -> PyResult<bool> {
-            let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?.cast_into::<PyDict>()?;
-            for name in METHODS.iter().chain(&["debug"]) {
-                if attributes.contains(*name)? {
+            let attributes = slf.getattr(name!(py, __dict__))?.cast_into::<PyDict>()?;
+            for (name, _) in ORIGINALS.get(py).into_iter().flatten() {
+                if attributes.contains(name)? {
                     return Ok(false);
                 }
             }
-            Ok(true)
+            Ok(!attributes.contains(name!(py, debug))?)
         };
         look().unwrap_or(false)
     }
@@ -319,20 +326,20 @@ impl Deferred {
 
     #[inline(never)]
     fn is_told_to_debug(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        slf.getattr(intern!(slf.py(), "debug"))?.is_truthy()
+        slf.getattr(name!(slf.py(), debug))?.is_truthy()
     }
 
     fn note_creator(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let info = twisted(py)?.debug_info.bind(py).call0()?;
-        info.setattr(intern!(py, "creator"), Trail::here(py)?)?;
+        info.setattr(name!(py, creator), Trail::here(py)?)?;
         state(slf).debug_info.set(Some(info));
         Ok(())
     }
 
     fn note_invoker(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        state(slf).debug_information(py)?.setattr(intern!(py, "invoker"), Trail::here(py)?)
+        state(slf).debug_information(py)?.setattr(name!(py, invoker), Trail::here(py)?)
     }
 
     /// The error of firing twice.
@@ -344,10 +351,11 @@ impl Deferred {
             if !Self::debugs(slf)? {
                 return Ok(PyErr::from_value(class.call0()?));
             }
-            let told = state(slf)
-                .debug_information(py)?
-                .call_method0(intern!(py, "_getDebugTracebacks"))?;
-            Ok(PyErr::from_value(class.call1((format!("\n{}", told.str()?.to_str()?),))?))
+            let told =
+                state(slf).debug_information(py)?.call_method0(name!(py, _getDebugTracebacks))?;
+            Ok(PyErr::from_value(
+                class.call1((raw::text(py, &format!("\n{}", told.str()?.to_str()?))?,))?,
+            ))
         };
         make().unwrap_or_else(|error| error)
     }
@@ -375,7 +383,7 @@ impl Deferred {
         }
         let py = slf.py();
         let failed = failure::is_failure(&result);
-        let name = if failed { intern!(py, "errback") } else { intern!(py, "callback") };
+        let name = if failed { name!(py, errback) } else { name!(py, callback) };
         slf.call_method1(name, (result,)).map(drop)
     }
 
@@ -413,7 +421,7 @@ impl Deferred {
     pub(crate) fn cancel_innermost(slf: &Bound<'_, Self>) -> PyResult<()> {
         let Some(innermost) = Self::innermost(slf) else { return Ok(()) };
         if !innermost.is(slf) && !Self::cancels_plainly(&innermost) {
-            return innermost.call_method0(intern!(slf.py(), "cancel")).map(drop);
+            return innermost.call_method0(name!(slf.py(), cancel)).map(drop);
         }
         hereafter_engine::cancel::<PyWorld<'_>>(&innermost);
         Ok(())
@@ -504,10 +512,9 @@ impl Deferred {
                 Ok(slf.clone().into_any())
             }
             _ => {
-                d.setattr(intern!(py, "_chainedTo"), slf)?;
-                let methods =
-                    (d.getattr(intern!(py, "callback"))?, d.getattr(intern!(py, "errback"))?);
-                slf.call_method1(intern!(py, "addCallbacks"), methods)
+                d.setattr(name!(py, _chainedTo), slf)?;
+                let methods = (d.getattr(name!(py, callback))?, d.getattr(name!(py, errback))?);
+                slf.call_method1(name!(py, addCallbacks), methods)
             }
         }
     }
@@ -570,10 +577,9 @@ impl Deferred {
     /// What the last callback returned; while this waits, the Deferred that it waits for. Absent until it has fired.
     #[getter]
     fn result<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        state(slf)
-            .result
-            .get(slf.py())
-            .ok_or_else(|| PyAttributeError::new_err("'Deferred' object has no attribute 'result'"))
+        state(slf).result.get(slf.py()).ok_or_else(|| {
+            raw::error::<PyAttributeError>(slf.py(), "'Deferred' object has no attribute 'result'")
+        })
     }
 
     #[setter]
@@ -660,10 +666,11 @@ impl Deferred {
                 ("_debugInfo", &its.debug_info),
             ],
         )?;
-        all.set_item("_callbacks", callbacks::listed(slf)?)?;
-        all.set_item("called", its.chain.is_fired())?;
-        all.set_item("paused", its.chain.paused())?;
-        all.set_item("_suppressAlreadyCalled", its.chain.swallows())?;
+        let py = slf.py();
+        all.set_item(name!(py, _callbacks), callbacks::listed(slf)?)?;
+        all.set_item(name!(py, called), its.chain.is_fired())?;
+        all.set_item(name!(py, paused), its.chain.paused())?;
+        all.set_item(name!(py, _suppressAlreadyCalled), its.chain.swallows())?;
         Ok(all)
     }
 
@@ -675,16 +682,17 @@ impl Deferred {
         reduced(slf)
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         let py = slf.py();
-        let name = slf.getattr(intern!(py, "__class__"))?.getattr(intern!(py, "__name__"))?;
+        let name = slf.getattr(name!(py, __class__))?.getattr(name!(py, __name__))?;
         let its = state(slf);
         let what = match (its.chained_to.get(py), its.result.get(py)) {
             (Some(other), _) => format!(" waiting on Deferred at 0x{:x}", other.as_ptr() as usize),
             (None, Some(result)) => format!(" current result: {}", result.repr()?.to_str()?),
             (None, None) => String::new(),
         };
-        Ok(format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize))
+        let said = format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize);
+        raw::text(py, &said)
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> Awaiter {

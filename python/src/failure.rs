@@ -1,11 +1,11 @@
 //! Twisted's failures, made without a call of Python code where that comes to the same.
 
+use crate::names::name;
 use crate::raw::{self, Raised};
 use crate::twisted::{Twisted, twisted};
 use pyo3::exceptions::PyBaseException;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyString;
 
 /// What [`from_parts`] gives a failure.
 pub(crate) const ATTRIBUTES: [&str; 5] = ["count", "captureVars", "type", "value", "tb"];
@@ -23,11 +23,12 @@ pub(crate) fn is_failure(object: &Bound<'_, PyAny>) -> bool {
 fn is_plain(py: Python<'_>, names: &Twisted) -> bool {
     let class = names.failure.bind(py);
     let plain = names.failure_watch.of(class.as_type_ptr(), || {
-        let same =
-            |name: &str, ours: &Py<PyAny>| class.getattr(name).is_ok_and(|found| found.is(ours));
+        let same = |name: &Bound<'_, PyString>, ours: &Py<PyAny>| {
+            class.getattr(name).is_ok_and(|found| found.is(ours))
+        };
         u8::from(
-            same("__init__", &names.failure_init)
-                && same("throwExceptionIntoGenerator", &names.failure_throw),
+            same(name!(py, __init__), &names.failure_init)
+                && same(name!(py, throwExceptionIntoGenerator), &names.failure_throw),
         )
     });
     plain != 0
@@ -66,21 +67,21 @@ fn from_parts<'py>(
             class.call1((value, value.get_type(), traceback.as_ref(), capture))
         });
     }
-    let count = intern!(py, "count");
+    let count = name!(py, count);
     let globals = names.failure_globals.bind(py);
-    let number = globals.get_item(count)?.map_or(Ok(0_i64), |count| count.extract())? + 1;
-    let number = number.into_pyobject(py)?;
+    let number = globals.get_item(count)?.map_or(Ok(0_usize), |count| count.extract())? + 1;
+    let number = raw::number(py, number)?;
     globals.set_item(count, &number)?;
     // A copy takes less time than a dictionary that grows.
     let attributes = names.failure_attributes.bind(py).copy()?;
     attributes.set_item(count, number)?;
-    attributes.set_item(intern!(py, "type"), value.get_type())?;
-    attributes.set_item(intern!(py, "value"), value)?;
+    attributes.set_item(name!(py, r#type), value.get_type())?;
+    attributes.set_item(name!(py, value), value)?;
     if let Some(traceback) = traceback {
-        attributes.set_item(intern!(py, "tb"), traceback)?;
+        attributes.set_item(name!(py, tb), traceback)?;
     }
     if capture {
-        attributes.set_item(intern!(py, "captureVars"), true)?;
+        attributes.set_item(name!(py, captureVars), true)?;
     }
     raw::new_exception(class, attributes)
 }
@@ -94,8 +95,8 @@ pub(crate) fn from_argument<'py>(
     let class = twisted(py)?.failure.bind(py);
     match argument {
         None => {
-            let keywords = PyDict::new(py);
-            keywords.set_item(intern!(py, "captureVars"), capture()?)?;
+            let keywords = raw::dict(py)?;
+            keywords.set_item(name!(py, captureVars), capture()?)?;
             class.call((), Some(&keywords))
         }
         Some(failure) if is_failure(&failure) => Ok(failure),
@@ -115,15 +116,13 @@ pub(crate) fn plain_exception<'py>(
     if !failure.get_type().is(&names.failure) || !is_plain(py, names) {
         return Ok(None);
     }
-    let value = failure.getattr(intern!(py, "value"))?;
-    if !value.is_instance_of::<PyBaseException>() {
+    let Ok(value) = failure.getattr(name!(py, value))?.cast_into::<PyBaseException>() else {
+        return Ok(None);
+    };
+    raw::set_traceback(&value, &failure.getattr(name!(py, tb))?)?;
+    // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
+    if !names.failure_is_lazy && value.setattr(name!(py, __failure__), failure).is_err() {
         return Ok(None);
     }
-    let traceback = failure.getattr(intern!(py, "tb"))?;
-    value.setattr(intern!(py, "__traceback__"), traceback)?;
-    if !names.failure_is_lazy {
-        // The traceback is gone once a failure was cleaned; the next one takes its frames from this.
-        value.setattr(intern!(py, "__failure__"), failure)?;
-    }
-    Ok(Some(value))
+    Ok(Some(value.into_any()))
 }

@@ -2,15 +2,15 @@
 
 use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
-use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Sent, Slot};
+use crate::names::name;
+use crate::raw::{self, Arguments, Attached, Fast, Known, Layout, Raised, Sent, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, failed, fire_next, give, state};
 use hereafter_engine::Step;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 use std::cell::Cell;
 
 /// A generator that waits: what it is, in which context it runs, and which deferred it ends in.
@@ -157,7 +157,7 @@ impl Driver {
                             Deferred::push(deferred, Link::Resume(slf.clone().unbind()));
                             Ok(())
                         }
-                        _ => awaited.call_method1(intern!(py, "addBoth"), (slf,)).map(drop),
+                        _ => awaited.call_method1(name!(py, addBoth), (slf,)).map(drop),
                     };
                     its.looping.set(false);
                     added?;
@@ -169,7 +169,8 @@ impl Driver {
                     let (Some(generator), Some(context)) =
                         (its.generator.get(py), its.context.get(py))
                     else {
-                        return Err(PyRuntimeError::new_err(
+                        return Err(raw::error::<PyRuntimeError>(
+                            py,
                             "a generator that was taken apart cannot go on",
                         ));
                     };
@@ -328,7 +329,7 @@ impl Driver {
     /// Cancels by an errback, as Twisted does it, where somebody has put methods of his own on the deferred.
     fn cancel_by_link<'py>(slf: &Bound<'py, Self>, target: &Bound<'py, Deferred>) -> PyResult<()> {
         let py = slf.py();
-        raw::room_on_the_stack()?;
+        raw::room_on_the_stack(py)?;
         state(target).links.push_front(Link::Cancel(slf.clone().unbind()));
         let error = raw::exception(twisted(py)?.cancelled_inline.bind(py))?;
         Deferred::fire_with(target, failure::from_value(&error)?)
@@ -343,7 +344,7 @@ impl Driver {
         if !failure::is_failure(result) {
             return Ok(result.clone());
         }
-        result.call_method1(intern!(py, "trap"), (&twisted(py)?.cancelled_inline,))?;
+        result.call_method1(name!(py, trap), (&twisted(py)?.cancelled_inline,))?;
         let target = Self::new_target(slf)?;
         if let Some(awaited) = Self::its(slf).waiting_on.get(py) {
             cancel_awaited(&awaited)?;
@@ -358,7 +359,7 @@ fn cancel_awaited(awaited: &Bound<'_, PyAny>) -> PyResult<()> {
         Some(deferred) if Deferred::cancels_plainly(deferred) => {
             Deferred::cancel_innermost(deferred)
         }
-        _ => awaited.call_method0(intern!(awaited.py(), "cancel")).map(drop),
+        _ => awaited.call_method0(name!(awaited.py(), cancel)).map(drop),
     }
 }
 
@@ -403,7 +404,7 @@ fn run<'py>(
     mut input: Bound<'py, PyAny>,
 ) -> PyResult<Progress<'py>> {
     let py = generator.py();
-    if let Err(error) = raw::room_on_the_stack() {
+    if let Err(error) = raw::room_on_the_stack(py) {
         return Ok(Progress::Raised(error));
     }
     loop {
@@ -459,14 +460,14 @@ pub(crate) fn ready<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, P
 
 fn raised(py: Python<'_>, error: PyErr) -> PyResult<Progress<'_>> {
     if error.is_instance_of::<PyStopIteration>(py) {
-        let value = error.value(py).getattr(intern!(py, "value"))?;
+        let value = error.value(py).getattr(name!(py, value))?;
         return Ok(Progress::Returned(value));
     }
     let names = twisted(py)?;
     if error.is_instance(py, names.returned_value.bind(py)) {
         let value = error.value(py);
         names.check_return_value.bind(py).call1((error.traceback(py),))?;
-        return Ok(Progress::Returned(value.getattr(intern!(py, "value"))?));
+        return Ok(Progress::Returned(value.getattr(name!(py, value))?));
     }
     Ok(Progress::Raised(error))
 }
@@ -475,8 +476,10 @@ fn raised(py: Python<'_>, error: PyErr) -> PyResult<Progress<'_>> {
 fn throw<'py>(generator: &Bound<'py, PyAny>, failure: &Bound<'py, PyAny>) -> Sent<'py> {
     let py = generator.py();
     let thrown = match failure::plain_exception(failure) {
-        Ok(Some(value)) => generator.call_method1(intern!(py, "throw"), (value,)),
-        Ok(None) => failure.call_method1(intern!(py, "throwExceptionIntoGenerator"), (generator,)),
+        Ok(Some(value)) => generator
+            .getattr(name!(py, throw))
+            .and_then(|throw| raw::call_one(&throw, &value).map_err(Raised::into_error)),
+        Ok(None) => failure.call_method1(name!(py, throwExceptionIntoGenerator), (generator,)),
         Err(error) => Err(error),
     };
     match thrown {
@@ -496,7 +499,7 @@ impl Fast for RunGenerator {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let wrong = || arguments.other_than_one("_cancellableInlineCallbacks()", "gen");
-        let generator = arguments.only(intern!(module.py(), "gen")).ok_or_else(wrong)?;
+        let generator = arguments.only(name!(module.py(), r#gen)).ok_or_else(wrong)?;
         Driver::begin(&generator).map(Bound::into_any)
     }
 }
@@ -509,16 +512,19 @@ impl Fast for RunFunction {
     type Receiver = PyModule;
 
     fn call<'py>(
-        _module: &Bound<'py, PyModule>,
+        module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if arguments.len() != 3 {
-            return Err(PyTypeError::new_err("_run_function(function, arguments, keywords)"));
+            return Err(raw::error::<PyTypeError>(
+                module.py(),
+                "_run_function(function, arguments, keywords)",
+            ));
         }
         let (function, keywords) = (arguments.get(0), arguments.get(2));
         let keywords = keywords.cast::<PyDict>()?;
         let keywords = (!keywords.is_empty()).then_some(keywords);
-        let called = function.call(arguments.get(1).cast::<PyTuple>()?, keywords);
+        let called = raw::call_with(&function, arguments.get(1).cast()?, keywords);
         run_called(&function, called)
     }
 }
@@ -540,8 +546,9 @@ impl Fast for Decorated {
         receiver: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let function = raw::first_closed_over(receiver)
-            .ok_or_else(|| PyTypeError::new_err("this function has lost what it decorates"))?;
+        let function = raw::first_closed_over(receiver).ok_or_else(|| {
+            raw::error::<PyTypeError>(receiver.py(), "this function has lost what it decorates")
+        })?;
         run_called(&function, arguments.call(&function))
     }
 }
@@ -563,9 +570,10 @@ fn run_called<'py>(
 #[cold]
 fn no_generator(function: &Bound<'_, PyAny>, instead: &str) -> PyErr {
     let told = function.repr().map_or_else(|_| "the function".to_owned(), |text| text.to_string());
-    PyTypeError::new_err(format!(
-        "inlineCallbacks requires {told} to produce a generator; instead {instead}"
-    ))
+    raw::error::<PyTypeError>(
+        function.py(),
+        format!("inlineCallbacks requires {told} to produce a generator; instead {instead}"),
+    )
 }
 
 /// The error of a function that is no generator and calls `returnValue`; any other error as it is.

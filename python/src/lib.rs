@@ -6,6 +6,7 @@
 //! * `callbacks.rs`: the links as Twisted lists them;
 //! * `list.rs`: `DeferredList` and `gatherResults`;
 //! * `locks.rs`, `queue.rs`: `DeferredLock`, `DeferredSemaphore`, `DeferredQueue`, and `attributes.rs` of theirs;
+//! * `names.rs`: the names that we ask objects for;
 //! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `timeout.rs`: `addTimeout`;
@@ -21,6 +22,7 @@ mod inline;
 mod list;
 mod locks;
 mod methods;
+mod names;
 mod queue;
 mod raw;
 mod ready;
@@ -31,12 +33,39 @@ mod twisted;
 mod world;
 
 use pyo3::PyClass;
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Puts a class in. What the interpreter says of an object names its class, and without this the class's module too.
 fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<T>()?;
     module.py().get_type::<T>().setattr("__name__", <T as PyClass>::NAME)
+}
+
+/// Makes the classes that programs do not find in the module; otherwise each would be made at its first use, where
+/// there may be no memory for it.
+fn make_classes(py: Python<'_>) {
+    py.get_type::<awaiter::Awaiter>();
+    py.get_type::<inline::Driver>();
+    py.get_type::<locks::Turn>();
+    py.get_type::<timeout::Timeout>();
+    py.get_type::<trail::Trail>();
+}
+
+/// The interpreter that the module serves, once there is one.
+static INTERPRETER: AtomicI64 = AtomicI64::new(-1);
+
+/// Refuses any interpreter of the process but the first: the classes, and what is known of them, are kept once.
+fn claim(py: Python<'_>) -> PyResult<()> {
+    let (new, relaxed) = (raw::interpreter(py)?, Ordering::Relaxed);
+    match INTERPRETER.compare_exchange(-1, new, relaxed, relaxed) {
+        Err(first) if first != new => Err(PyImportError::new_err(
+            "hereafter serves one interpreter of a process, and another has imported it already; \
+             import it in that one alone, or use a process for each",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The native half of `hereafter.defer`.
@@ -46,6 +75,9 @@ fn add_class<T: PyClass>(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pymodule(gil_used = true)]
 fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    claim(py)?;
+    names::make(py);
+    make_classes(py);
     add_class::<deferred::Deferred>(module)?;
     short::shorten(py)?;
     deferred::remember_methods(py)?;

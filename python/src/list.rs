@@ -2,16 +2,16 @@
 
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
-use crate::raw::{Attached, Slot};
+use crate::names::name;
+use crate::raw::{self, Attached, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, fire_next, pass, state};
 use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyList, PyTuple};
 use std::cell::Cell;
 
 #[derive(Default)]
@@ -48,19 +48,23 @@ impl DeferredList {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let its = Self::its(slf);
-        let results = its
-            .results
-            .get(py)
-            .map_or_else(|| Ok(PyList::empty(py)), Bound::cast_into::<PyList>)?;
-        results.set_item(index, (succeeded, result))?;
+        let results = match its.results.get(py) {
+            Some(results) => results.cast_into::<PyList>()?,
+            None => raw::list(py)?,
+        };
+        let success = PyBool::new(py, succeeded).to_owned().into_any();
+        results.set_item(index, raw::tuple(py, &[success, result.clone()])?)?;
         its.finished.set(its.finished.get() + 1);
         if state(slf.as_super()).chain.is_fired() {
             return Ok(None);
         }
         if succeeded && its.on_callback.get() {
-            return Ok(Some((result, index).into_pyobject(py)?.into_any()));
+            return Ok(Some(
+                raw::tuple(py, &[result.clone(), raw::number(py, index)?])?.into_any(),
+            ));
         }
         if !succeeded && its.on_errback.get() {
+            let index = raw::number(py, index)?;
             let error = twisted(py)?.first_error.bind(py).call1((result, index))?;
             return failure::from_value(error.cast()?).map(Some);
         }
@@ -106,35 +110,43 @@ impl DeferredList {
     ) -> PyResult<()> {
         let py = slf.py();
         let its = Self::its(slf);
-        let members: Vec<_> = members.try_iter()?.collect::<PyResult<_>>()?;
-        let list = PyList::new(py, &members)?;
-        its.members.set(Some(list.into_any()));
-        its.results.set(Some(PyList::new(py, members.iter().map(|_| py.None()))?.into_any()));
+        let members = raw::list_of(members)?;
+        its.members.set(Some(members.clone().into_any()));
+        its.results.set(Some(raw::nones(py, members.len())?.into_any()));
         if members.is_empty() && !on_callback {
-            slf.call_method1(intern!(py, "callback"), (PyList::empty(py),))?;
+            slf.call_method1(name!(py, callback), (raw::list(py)?,))?;
         }
         its.on_callback.set(on_callback);
         its.on_errback.set(on_errback);
         its.consume_errors.set(consume_errors);
         its.finished.set(0);
         let own = slf.as_any().get_type_ptr() == Self::type_object_raw(py);
-        for (index, member) in members.iter().enumerate() {
-            match (as_deferred(member), u32::try_from(index)) {
+        // A program that has the list may add to it meanwhile.
+        let mut index = 0;
+        while index < members.len() {
+            let member = members.get_item(index)?;
+            match (as_deferred(&member), u32::try_from(index)) {
                 (Some(deferred), Ok(index)) if own && Deferred::is_plain(deferred) => {
                     Deferred::push(deferred, Link::Member(slf.clone().unbind(), index));
                 }
                 _ => {
-                    let method = slf.getattr(intern!(py, "_cbDeferred"))?;
-                    let keywords = PyDict::new(py);
-                    keywords.set_item(intern!(py, "callbackArgs"), (index, true))?;
-                    keywords.set_item(intern!(py, "errbackArgs"), (index, false))?;
+                    let method = slf.getattr(name!(py, _cbDeferred))?;
+                    let keywords = raw::dict(py)?;
+                    for (name, success) in
+                        [(name!(py, callbackArgs), true), (name!(py, errbackArgs), false)]
+                    {
+                        let success = PyBool::new(py, success).to_owned().into_any();
+                        let given = raw::tuple(py, &[raw::number(py, index)?, success])?;
+                        keywords.set_item(name, given)?;
+                    }
                     member.call_method(
-                        intern!(py, "addCallbacks"),
+                        name!(py, addCallbacks),
                         (&method, &method),
                         Some(&keywords),
                     )?;
                 }
             }
+            index += 1;
         }
         Ok(())
     }
@@ -196,15 +208,15 @@ impl DeferredList {
     /// Cancels every member, unless the list has fired.
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        if slf.getattr(intern!(py, "called"))?.is_truthy()? {
+        if slf.getattr(name!(py, called))?.is_truthy()? {
             return Ok(());
         }
         let Some(members) = Self::its(slf).members.get(py) else { return Ok(()) };
         for member in members.try_iter()? {
-            if let Err(error) = member?.call_method0(intern!(py, "cancel")) {
+            if let Err(error) = member?.call_method0(name!(py, cancel)) {
                 let failure = failure::from_error(py, error, false)?;
-                let text = "Exception raised from user supplied canceller";
-                twisted(py)?.log.bind(py).call_method1(intern!(py, "failure"), (text, failure))?;
+                let text = raw::text(py, "Exception raised from user supplied canceller")?;
+                twisted(py)?.log.bind(py).call_method1(name!(py, failure), (text, failure))?;
             }
         }
         Ok(())
@@ -215,13 +227,14 @@ impl DeferredList {
         let all = Deferred::__getstate__(slf.as_super())?;
         for (name, slot) in [("_deferredList", &its.members), ("resultList", &its.results)] {
             if let Some(value) = slot.get(slf.py()) {
-                all.set_item(name, value)?;
+                all.set_item(raw::text(slf.py(), name)?, value)?;
             }
         }
-        all.set_item("fireOnOneCallback", its.on_callback.get())?;
-        all.set_item("fireOnOneErrback", its.on_errback.get())?;
-        all.set_item("consumeErrors", its.consume_errors.get())?;
-        all.set_item("finishedCount", its.finished.get())?;
+        let py = slf.py();
+        all.set_item(name!(py, fireOnOneCallback), its.on_callback.get())?;
+        all.set_item(name!(py, fireOnOneErrback), its.on_errback.get())?;
+        all.set_item(name!(py, consumeErrors), its.consume_errors.get())?;
+        all.set_item(name!(py, finishedCount), raw::number(py, its.finished.get())?)?;
         Ok(all)
     }
 
@@ -310,15 +323,15 @@ pub(crate) fn parse_results<'py>(
     _fire_on_one_errback: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let py = results.py();
-    let mut values = Vec::with_capacity(results.len()?);
+    let values = raw::list(py)?;
     for item in results.try_iter()? {
         let item = item?;
         if !item.get_item(0)?.is_truthy()? {
-            return Err(PyAssertionError::new_err("a member of the list failed"));
+            return Err(raw::error::<PyAssertionError>(py, "a member of the list failed"));
         }
-        values.push(item.get_item(1)?);
+        values.append(item.get_item(1)?)?;
     }
-    PyList::new(py, values)
+    Ok(values)
 }
 
 /// A Deferred that fires with the list of all values, or with a `FirstError` for the first failure.

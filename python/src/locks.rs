@@ -11,6 +11,7 @@ use crate::deferred::{Deferred, as_deferred, bury};
 use crate::failure;
 use crate::inline;
 use crate::methods::Methods;
+use crate::names::name;
 use crate::raw::{self, Arguments, Attached, Called, Fast, Raised, Slot};
 use crate::ready::{Outcome, named_first};
 use crate::world::{Link, failed, fire_next, pass, settle_own, state};
@@ -18,9 +19,8 @@ use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use std::cell::Cell;
 
 /// What there is to acquire.
@@ -67,7 +67,10 @@ static SEMAPHORE: Methods<DeferredSemaphore, 3> = Methods::new(REPLACEABLE);
 
 fn has_no(primitive: &Bound<'_, Primitive>, method: &str) -> PyResult<()> {
     let class = primitive.as_any().get_type().name()?;
-    Err(PyNotImplementedError::new_err(format!("{class} has to define {method}()")))
+    Err(raw::error::<PyNotImplementedError>(
+        primitive.py(),
+        format!("{class} has to define {method}()"),
+    ))
 }
 
 /// Puts in the method that takes its arguments in place, and remembers how the classes were made.
@@ -121,8 +124,9 @@ impl Primitive {
         as_made && !raw::has_attributes(slf.as_any()) && Deferred::is_plain_class(py)
     }
 
-    fn prepare(slf: &Bound<'_, Self>) {
-        Self::its(slf).waiting.set(Some(PyList::empty(slf.py()).into_any()));
+    fn prepare(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::its(slf).waiting.set(Some(raw::list(slf.py())?.into_any()));
+        Ok(())
     }
 
     fn waiters<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -146,7 +150,8 @@ impl Primitive {
             Kind::Semaphore => {
                 let left = Self::tokens(slf)?;
                 if left.lt(0)? {
-                    return Err(PyAssertionError::new_err(
+                    return Err(raw::error::<PyAssertionError>(
+                        slf.py(),
                         "Internal inconsistency??  tokens should never be negative",
                     ));
                 }
@@ -166,13 +171,17 @@ impl Primitive {
         match its.kind {
             Kind::Lock => {
                 if !its.locked.replace(false) {
-                    return Err(PyAssertionError::new_err("Tried to release an unlocked lock"));
+                    return Err(raw::error::<PyAssertionError>(
+                        slf.py(),
+                        "Tried to release an unlocked lock",
+                    ));
                 }
             }
             Kind::Semaphore => {
                 let left = Self::tokens(slf)?;
                 if !left.lt(Self::limit(slf)?)? {
-                    return Err(PyAssertionError::new_err(
+                    return Err(raw::error::<PyAssertionError>(
+                        slf.py(),
                         "Someone released me too many times: too many tokens!",
                     ));
                 }
@@ -198,7 +207,7 @@ impl Primitive {
         if free {
             Deferred::fire_with(&deferred, slf.as_any().clone())?;
         } else {
-            let canceller = slf.getattr(intern!(py, "_cancelAcquire"))?;
+            let canceller = slf.getattr(name!(py, _cancelAcquire))?;
             state(&deferred).canceller.set(Some(canceller));
             append(&Self::waiters(slf)?, deferred.as_any())?;
         }
@@ -251,7 +260,7 @@ impl Primitive {
         if Self::is_plain(slf) {
             return Self::acquire(slf).map(Bound::into_any);
         }
-        slf.call_method0(intern!(slf.py(), "acquire"))
+        slf.call_method0(name!(slf.py(), acquire))
     }
 
     /// Releases likewise.
@@ -260,7 +269,7 @@ impl Primitive {
         if Self::is_plain(slf) {
             return Self::release(slf);
         }
-        slf.call_method0(intern!(slf.py(), "release")).map(drop)
+        slf.call_method0(name!(slf.py(), release)).map(drop)
     }
 }
 
@@ -274,8 +283,8 @@ impl Primitive {
         Self::of(Kind::Lock)
     }
 
-    fn __init__(slf: &Bound<'_, Self>) {
-        Self::prepare(slf);
+    fn __init__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::prepare(slf)
     }
 
     /// Twisted's is abstract: a subclass has its own.
@@ -328,7 +337,7 @@ impl Primitive {
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let all = get_state(slf, &Self::its(slf).kept())?;
         if Self::its(slf).locked.get() {
-            all.set_item(intern!(slf.py(), "locked"), true)?;
+            all.set_item(name!(slf.py(), locked), true)?;
         }
         Ok(all)
     }
@@ -362,8 +371,8 @@ impl DeferredLock {
         PyClassInitializer::from(Primitive::of(Kind::Lock)).add_subclass(Self)
     }
 
-    fn __init__(slf: &Bound<'_, Self>) {
-        Primitive::prepare(slf.as_super());
+    fn __init__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Primitive::prepare(slf.as_super())
     }
 
     /// A Deferred that fires with the lock, once the caller has it.
@@ -409,9 +418,12 @@ impl DeferredSemaphore {
     }
 
     fn __init__<'py>(slf: &Bound<'py, Self>, tokens: Bound<'py, PyAny>) -> PyResult<()> {
-        Primitive::prepare(slf.as_super());
+        Primitive::prepare(slf.as_super())?;
         if tokens.lt(1)? {
-            return Err(PyValueError::new_err("DeferredSemaphore requires tokens >= 1"));
+            return Err(raw::error::<PyValueError>(
+                slf.py(),
+                "DeferredSemaphore requires tokens >= 1",
+            ));
         }
         let its = Primitive::its(slf.as_super());
         its.tokens.set(Some(tokens.clone()));
@@ -492,7 +504,7 @@ impl Turn {
     }
 
     fn lock<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Primitive>> {
-        let lock = Self::its(slf).lock.get(slf.py()).ok_or_else(taken_apart)?;
+        let lock = Self::its(slf).lock.get(slf.py()).ok_or_else(|| taken_apart(slf.py()))?;
         Ok(lock.cast_into()?)
     }
 
@@ -526,7 +538,7 @@ impl Turn {
 
     /// Calls the function, or gives what it returned already.
     fn call<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        raw::room_on_the_stack()?;
+        raw::room_on_the_stack(slf.py())?;
         let py = slf.py();
         let its = Self::its(slf);
         its.called.set(true);
@@ -535,10 +547,10 @@ impl Turn {
             return Ok(came);
         }
         let (Some(function), Some(arguments)) = (take(&its.function), take(&its.arguments)) else {
-            return Err(taken_apart());
+            return Err(taken_apart(py));
         };
         let keywords = take(&its.keywords).map(Bound::cast_into::<PyDict>).transpose()?;
-        function.call(arguments.cast_into::<PyTuple>()?, keywords.as_ref())
+        raw::call_with(&function, arguments.cast()?, keywords.as_ref())
     }
 
     /// The link of a Deferred with this result.
@@ -574,13 +586,13 @@ impl Turn {
             return Ok(awaited.clone().into_any());
         }
         awaited
-            .call_method1(intern!(slf.py(), "addBoth"), (slf,))
+            .call_method1(name!(slf.py(), addBoth), (slf,))
             .map_err(|error| Raised::from_error(slf.py(), error))
     }
 }
 
-fn taken_apart() -> PyErr {
-    PyRuntimeError::new_err("the turn at a lock that the collector took apart")
+fn taken_apart(py: Python<'_>) -> PyErr {
+    raw::error::<PyRuntimeError>(py, "the turn at a lock that the collector took apart")
 }
 
 #[pymethods]
@@ -593,10 +605,10 @@ impl Turn {
         let py = slf.py();
         let lock = Self::lock(slf)?;
         if Self::its(slf).called.get() {
-            return lock.call_method1(intern!(py, "_releaseAndReturn"), (result,));
+            return lock.call_method1(name!(py, _releaseAndReturn), (result,));
         }
         let ran = Outcome::of(py, Self::call(slf)).into_deferred()?;
-        ran.call_method1(intern!(py, "addBoth"), (slf,))
+        ran.call_method1(name!(py, addBoth), (slf,))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -627,8 +639,8 @@ impl Fast for Run {
         let py = lock.py();
         if !Primitive::is_plain(lock) {
             let turn = Turn::later(lock, arguments)?;
-            let waiter = lock.call_method0(intern!(py, "acquire"))?;
-            return waiter.call_method1(intern!(py, "addCallback"), (turn,));
+            let waiter = lock.call_method0(name!(py, acquire))?;
+            return waiter.call_method1(name!(py, addCallback), (turn,));
         }
         if arguments.len() == 0 || !Primitive::take(lock)? {
             let turn = Turn::later(lock, arguments)?;

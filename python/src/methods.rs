@@ -7,12 +7,13 @@ use crate::raw::Watch;
 use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 use std::marker::PhantomData;
 
 /// The methods of the class `T` that matter.
 pub(crate) struct Methods<T, const N: usize> {
     names: [&'static str; N],
-    made: PyOnceLock<Vec<Py<PyAny>>>,
+    made: PyOnceLock<Vec<(Py<PyString>, Py<PyAny>)>>,
     watch: Watch,
     class: PhantomData<fn() -> T>,
 }
@@ -25,8 +26,14 @@ impl<T: PyTypeInfo, const N: usize> Methods<T, N> {
     /// Remembers what the class has now.
     pub(crate) fn remember(&self, py: Python<'_>) -> PyResult<()> {
         let class = py.get_type::<T>();
-        let made: PyResult<Vec<_>> =
-            self.names.iter().map(|name| class.getattr(*name).map(Bound::unbind)).collect();
+        let made: PyResult<Vec<_>> = self
+            .names
+            .iter()
+            .map(|name| {
+                let name = PyString::intern(py, name);
+                Ok((name.clone().unbind(), class.getattr(name)?.unbind()))
+            })
+            .collect();
         // Set once, when the module is made.
         let _ = self.made.set(py, made?);
         Ok(())
@@ -41,9 +48,9 @@ impl<T: PyTypeInfo, const N: usize> Methods<T, N> {
     #[cold]
     fn look(&self, py: Python<'_>) -> bool {
         let class = py.get_type::<T>();
-        let same = |(name, made): (&&str, &Py<PyAny>)| {
-            class.getattr(*name).is_ok_and(|method| method.is(made))
+        let same = |(name, made): &(Py<PyString>, Py<PyAny>)| {
+            class.getattr(name).is_ok_and(|method| method.is(made))
         };
-        self.made.get(py).is_some_and(|made| self.names.iter().zip(made).all(same))
+        self.made.get(py).is_some_and(|made| made.iter().all(same))
     }
 }

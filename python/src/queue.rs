@@ -4,11 +4,11 @@ use crate::attributes::{
     append, attribute, fire, get_state, is_empty, reduced, remove, set_state, take_first,
 };
 use crate::deferred::Deferred;
-use crate::raw::{Attached, Slot};
+use crate::names::name;
+use crate::raw::{self, Attached, Slot};
 use crate::twisted::twisted;
 use crate::world::state;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyGenericAlias, PyTuple, PyType};
 
@@ -37,7 +37,7 @@ impl DeferredQueue {
     /// Whether `list` may grow by one.
     #[inline]
     fn has_room(list: &Bound<'_, PyAny>, limit: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if limit.is_none() { Ok(true) } else { list.len()?.into_pyobject(list.py())?.lt(limit) }
+        if limit.is_none() { Ok(true) } else { raw::number(list.py(), list.len()?)?.lt(limit) }
     }
 }
 
@@ -66,15 +66,16 @@ impl DeferredQueue {
         slf: &Bound<'py, Self>,
         size: Option<Bound<'py, PyAny>>,
         backlog: Option<Bound<'py, PyAny>>,
-    ) {
+    ) -> PyResult<()> {
         let py = slf.py();
         let its = Self::its(slf);
         let or_none = |limit: Option<_>| limit.unwrap_or_else(|| py.None().into_bound(py));
-        let empty = || pyo3::types::PyList::empty(py).into_any();
-        its.waiting.set(Some(empty()));
-        its.pending.set(Some(empty()));
+        let empty = || raw::list(py).map(Bound::into_any);
+        its.waiting.set(Some(empty()?));
+        its.pending.set(Some(empty()?));
         its.size.set(Some(or_none(size)));
         its.backlog.set(Some(or_none(backlog)));
+        Ok(())
     }
 
     /// Gives an object to whoever has waited longest, or keeps it for who comes next.
@@ -109,7 +110,7 @@ impl DeferredQueue {
             return Err(PyErr::from_value(twisted(py)?.queue_underflow.bind(py).call0()?));
         }
         let waiter = Deferred::make(py)?;
-        state(&waiter).canceller.set(Some(slf.getattr(intern!(py, "_cancelGet"))?));
+        state(&waiter).canceller.set(Some(slf.getattr(name!(py, _cancelGet))?));
         append(&waiting, waiter.as_any())?;
         Ok(waiter)
     }

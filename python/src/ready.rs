@@ -3,10 +3,10 @@
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
+use crate::names::name;
 use crate::raw::{self, Arguments, Fast};
 use crate::twisted::twisted;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -21,7 +21,7 @@ impl Fast for Succeed {
         module: &Bound<'py, PyModule>,
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
-        let result = arguments.only(intern!(module.py(), "result"))?;
+        let result = arguments.only(name!(module.py(), result))?;
         Some(Deferred::with_result(Deferred::make_plain(module.py())?, result).into_any())
     }
 
@@ -30,13 +30,13 @@ impl Fast for Succeed {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let wrong = || arguments.other_than_one("succeed()", "result");
-        let result = arguments.only(intern!(module.py(), "result")).ok_or_else(wrong)?;
+        let result = arguments.only(name!(module.py(), result)).ok_or_else(wrong)?;
         Deferred::made(result).map(Bound::into_any)
     }
 }
 
 fn class_debugs(py: Python<'_>) -> PyResult<bool> {
-    py.get_type::<Deferred>().getattr(intern!(py, "debug"))?.is_truthy()
+    py.get_type::<Deferred>().getattr(name!(py, debug))?.is_truthy()
 }
 
 /// A Deferred that has fired with a failure: what `errback` takes.
@@ -99,14 +99,20 @@ pub(crate) fn named_first<'py>(
     of: &str,
     name: &str,
 ) -> PyResult<Whole<'py>> {
+    let py = arguments.py();
     let keywords = arguments.keywords()?;
     if arguments.len() > 0 {
         return Ok((arguments.get(0), arguments.tuple(1)?, keywords));
     }
-    let missing =
-        || PyTypeError::new_err(format!("{of}() missing 1 required positional argument: '{name}'"));
+    let missing = || {
+        raw::error::<PyTypeError>(
+            py,
+            format!("{of}() missing 1 required positional argument: '{name}'"),
+        )
+    };
     let keywords = keywords.ok_or_else(missing)?;
-    let function = keywords.get_item(name)?.ok_or_else(missing)?;
+    let name = raw::text(py, name)?;
+    let function = keywords.get_item(&name)?.ok_or_else(missing)?;
     keywords.del_item(name)?;
     Ok((function, arguments.tuple(0)?, Some(keywords)))
 }
@@ -122,7 +128,7 @@ fn call<'py>(
         return Ok(arguments.call_first());
     }
     let (function, arguments, keywords) = named_first(arguments, of, name)?;
-    Ok(function.call(arguments, keywords.as_ref()))
+    Ok(raw::call_with(&function, &arguments, keywords.as_ref()))
 }
 
 /// `execute(callable, *args, **kwargs)`.
@@ -191,6 +197,7 @@ pub(crate) fn ensure_deferred(coro: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAn
         let begun = raw::as_one_call::<false, _>(py, || Driver::begin(&coro));
         return begun.map(Bound::into_any);
     }
-    let text = format!("{} is not a coroutine or a Deferred", coro.repr()?.to_str()?);
+    let text =
+        raw::text(py, &format!("{} is not a coroutine or a Deferred", coro.repr()?.to_str()?))?;
     Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
 }

@@ -2,11 +2,11 @@
 
 use crate::deferred::{Deferred, LAYOUT};
 use crate::inline::Driver;
+use crate::names::name;
 use crate::raw::{self, Arguments, Awaits, Call, Fast, Layout};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, state};
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -33,11 +33,14 @@ impl Fast for Construct {
     ) -> PyResult<Bound<'py, PyAny>> {
         let few = match (arguments.len(), arguments.named()) {
             (0 | 1, 0) => true,
-            (0, 1) => arguments.is_only_name(intern!(class.py(), "canceller")),
+            (0, 1) => arguments.is_only_name(name!(class.py(), canceller)),
             _ => false,
         };
-        if !few || !LAYOUT.has_own_init(class) {
+        if !LAYOUT.has_own_init(class) {
             return raw::construct(class, arguments);
+        }
+        if !few {
+            return Err(arguments.other_than_at_most_one("Deferred.__init__()", "canceller"));
         }
         let new = Deferred::make(class.py())?;
         if arguments.len() + arguments.named() == 1 {
@@ -84,13 +87,16 @@ impl<const KIND: u8> Add<KIND> {
         let (method, name) =
             [("addCallback", "callback"), ("addErrback", "errback"), ("addBoth", "callback")]
                 [usize::from(KIND)];
+        let py = arguments.py();
         let missing = || {
-            PyTypeError::new_err(format!(
-                "Deferred.{method}() missing 1 required positional argument: '{name}'"
-            ))
+            raw::error::<PyTypeError>(
+                py,
+                format!("Deferred.{method}() missing 1 required positional argument: '{name}'"),
+            )
         };
         let keywords = arguments.keywords()?.ok_or_else(missing)?;
-        let function = keywords.get_item(name)?.ok_or_else(missing)?;
+        let name = raw::text(py, name)?;
+        let function = keywords.get_item(&name)?.ok_or_else(missing)?;
         keywords.del_item(name)?;
         Call::new(function, Vec::new(), Some(&keywords)).map(Self::pair)
     }
@@ -134,7 +140,7 @@ impl Fast for Fire {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = deferred.py();
         let wrong = || arguments.other_than_one("Deferred.callback()", "result");
-        let result = arguments.only(intern!(py, "result")).ok_or_else(wrong)?;
+        let result = arguments.only(name!(py, result)).ok_or_else(wrong)?;
         Deferred::start(deferred, result)?;
         Ok(py.None().into_bound(py))
     }
@@ -152,12 +158,12 @@ impl Fast for FromCoroutine {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
         let wrong = || arguments.other_than_one("Deferred.fromCoroutine()", "coro");
-        let coro = arguments.only(intern!(py, "coro")).ok_or_else(wrong)?;
+        let coro = arguments.only(name!(py, coro)).ok_or_else(wrong)?;
         if Driver::can_drive(&coro)? {
             let begun = raw::as_one_call::<false, _>(py, || Driver::begin(&coro));
             return begun.map(Bound::into_any);
         }
-        let text = format!("{} is not a coroutine", coro.repr()?.to_str()?);
+        let text = raw::text(py, &format!("{} is not a coroutine", coro.repr()?.to_str()?))?;
         Err(PyErr::from_value(twisted(py)?.not_a_coroutine.bind(py).call1((text,))?))
     }
 }

@@ -1,12 +1,12 @@
 //! `Deferred.addTimeout`.
 
 use crate::deferred::{Deferred, as_deferred};
+use crate::names::name;
 use crate::raw::{Attached, Raised, Slot};
 use crate::twisted::twisted;
 use crate::world::{Link, settle_own, state};
 use hereafter_engine::Step;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::Cell;
 
@@ -50,16 +50,17 @@ impl Timeout {
         its.seconds.set(Some(seconds.clone()));
         its.on_cancel.set(on_cancel);
         let timeout = Bound::new(py, Self { state: Attached::new(its) })?;
-        let delayed = clock.call_method1(intern!(py, "callLater"), (seconds, &timeout))?;
+        let delayed = clock.call_method1(name!(py, callLater), (seconds, &timeout))?;
         Self::its(&timeout).delayed_call.set(Some(delayed));
         // Where they run at once, the first of the two callbacks may pause what holds the second.
         if Deferred::is_plain(deferred) && !state(deferred).chain.is_fired() {
             Deferred::push(deferred, Link::Timeout(timeout.unbind()));
             return Ok(deferred.clone().into_any());
         }
-        let add = intern!(py, "addBoth");
-        let converted = deferred.call_method1(add, (timeout.getattr("convertCancelled")?,))?;
-        converted.call_method1(add, (timeout.getattr("cancelTimeout")?,))
+        let add = name!(py, addBoth);
+        let converted =
+            deferred.call_method1(add, (timeout.getattr(name!(py, convertCancelled))?,))?;
+        converted.call_method1(add, (timeout.getattr(name!(py, cancelTimeout))?,))
     }
 
     /// Whether all that is left is to stop the clock.
@@ -95,7 +96,7 @@ impl Timeout {
         let its = Self::its(slf);
         its.timed_out.set(true);
         let Some(deferred) = its.deferred.get(slf.py()) else { return Ok(()) };
-        deferred.call_method0(intern!(slf.py(), "cancel")).map(drop)
+        deferred.call_method0(name!(slf.py(), cancel)).map(drop)
     }
 
     /// What a `DelayedCall` says that it calls: the function that Twisted has for it.
@@ -132,8 +133,8 @@ impl Timeout {
         drop(its.deferred.take());
         if let Some(delayed) = its.delayed_call.take() {
             let delayed = delayed.bind(py);
-            if delayed.call_method0(intern!(py, "active"))?.is_truthy()? {
-                delayed.call_method0(intern!(py, "cancel"))?;
+            if delayed.call_method0(name!(py, active))?.is_truthy()? {
+                delayed.call_method0(name!(py, cancel))?;
             }
         }
         Ok(result)

@@ -3,10 +3,10 @@
 //! Twisted formats the whole stack for each Deferred, source lines and all, though next to none of it
 //! is ever read. A [`Trail`] notes the places only, and puts them into words when it is asked to.
 
+use crate::names::name;
 use crate::raw::{self, Place};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList, PyString};
+use pyo3::types::{PyIterator, PyString};
 
 /// The places in a stack, outermost first: a sequence of the lines of text that `traceback.format_stack` has for them.
 ///
@@ -25,17 +25,20 @@ impl Trail {
     }
 
     fn lines<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let places = PyList::empty(py);
+        let places = raw::list(py)?;
         for place in &self.places {
             let code = place.code.bind(py);
-            places.append((
-                code.getattr(intern!(py, "co_filename"))?,
-                place.line(py),
-                code.getattr(intern!(py, "co_name"))?,
-                py.None(),
-            ))?;
+            places.append(raw::tuple(
+                py,
+                &[
+                    code.getattr(name!(py, co_filename))?,
+                    raw::number(py, place.line(py))?,
+                    code.getattr(name!(py, co_name))?,
+                    py.None().into_bound(py),
+                ],
+            )?)?;
         }
-        py.import(intern!(py, "traceback"))?.call_method1(intern!(py, "format_list"), (places,))
+        py.import(name!(py, traceback))?.call_method1(name!(py, format_list), (places,))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What we use of Twisted's own: its failure class, its errors, its log.
 
-use crate::raw::Watch;
+use crate::names::name;
+use crate::raw::{self, Watch};
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -55,7 +55,7 @@ static TWISTED: PyOnceLock<Twisted> = PyOnceLock::new();
 #[inline]
 pub(crate) fn twisted(py: Python<'_>) -> PyResult<&Twisted> {
     TWISTED.get(py).ok_or_else(|| {
-        PyRuntimeError::new_err("hereafter._hereafter is used through hereafter.defer")
+        raw::error::<PyRuntimeError>(py, "hereafter._hereafter is used through hereafter.defer")
     })
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
     let py = names.py();
     let name = |wanted: &str| -> PyResult<Bound<'_, PyAny>> {
         names.get_item(wanted)?.ok_or_else(|| {
-            PyRuntimeError::new_err(format!("twisted.internet.defer has no {wanted}"))
+            raw::error::<PyRuntimeError>(py, format!("twisted.internet.defer has no {wanted}"))
         })
     };
     let class = |wanted: &str| -> PyResult<Py<PyType>> {
@@ -124,11 +124,11 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
 /// Whether a new failure of this class has just the attributes that we know.
 fn is_lazy(failure: &Bound<'_, PyType>, globals: &Bound<'_, PyDict>) -> PyResult<bool> {
     let py = failure.py();
-    let count = globals.get_item(intern!(py, "count"))?;
-    let probe = failure.call1((PyRuntimeError::new_err("a probe").into_value(py),))?;
+    let count = globals.get_item(name!(py, count))?;
+    let probe = failure.call1((raw::error::<PyRuntimeError>(py, "a probe").into_value(py),))?;
     // Failures are numbered, and this one is nobody's.
-    globals.set_item(intern!(py, "count"), count)?;
-    let attributes = probe.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+    globals.set_item(name!(py, count), count)?;
+    let attributes = probe.getattr(name!(py, __dict__))?.cast_into::<PyDict>()?;
     Ok(attributes.len() == crate::failure::ATTRIBUTES.len()
         && crate::failure::ATTRIBUTES
             .iter()

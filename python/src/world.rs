@@ -5,11 +5,11 @@ use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
 use crate::locks::Turn;
+use crate::names::name;
 use crate::raw::{self, Call, Called, Queue, Raised, Slot};
 use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
-use pyo3::intern;
 use pyo3::prelude::*;
 use std::marker::PhantomData;
 
@@ -116,7 +116,7 @@ impl State {
                 self.debug_info.set(Some(py.None().into_bound(py)));
             }
             Some(info) => {
-                if let Err(error) = info.setattr(intern!(py, "failResult"), py.None()) {
+                if let Err(error) = info.setattr(name!(py, failResult), py.None()) {
                     error.write_unraisable(py, Some(&info));
                 }
             }
@@ -130,13 +130,13 @@ impl State {
         let py = failure.py();
         if twisted(py).is_ok_and(|names| !names.failure_is_lazy)
             // It holds the frames that it came through, and whatever they hold.
-            && let Err(error) = failure.call_method0(intern!(py, "cleanFailure"))
+            && let Err(error) = failure.call_method0(name!(py, cleanFailure))
         {
             error.write_unraisable(py, Some(&failure));
         }
         match self.debug_info.get(py) {
             Some(info) if !info.is_none() && !failure::is_failure(&info) => {
-                if let Err(error) = info.setattr(intern!(py, "failResult"), failure) {
+                if let Err(error) = info.setattr(name!(py, failResult), failure) {
                     error.write_unraisable(py, Some(&info));
                 }
             }
@@ -152,7 +152,7 @@ impl State {
         }
         let info = twisted(py)?.debug_info.bind(py).call0()?;
         if let Some(failure) = noted {
-            info.setattr(intern!(py, "failResult"), failure)?;
+            info.setattr(name!(py, failResult), failure)?;
         }
         self.debug_info.set(Some(info.clone()));
         Ok(info)
@@ -346,7 +346,7 @@ fn pass_on<'py>(
     let py = source.py();
     let failed_here = failure::is_failure(result);
     if !Deferred::is_plain(target) {
-        let name = if failed_here { intern!(py, "errback") } else { intern!(py, "callback") };
+        let name = if failed_here { name!(py, errback) } else { name!(py, callback) };
         let method = target.getattr(name);
         let called = method
             .map_err(|error| Raised::from_error(py, error))
@@ -510,9 +510,9 @@ impl<'py> World for PyWorld<'py> {
         let Some(canceller) = state(handle).canceller.get(py) else { return Cancelling::Missing };
         let called = match canceller.cast::<Driver>() {
             Ok(driver) => Driver::cancel(driver, handle),
-            Err(_) => raw::call_one(&canceller, handle.as_any())
-                .map(drop)
-                .map_err(|raised| PyErr::from_value(raised.value)),
+            Err(_) => {
+                raw::call_one(&canceller, handle.as_any()).map(drop).map_err(Raised::into_error)
+            }
         };
         if let Err(error) = called {
             report_canceller(handle, error);
@@ -520,7 +520,7 @@ impl<'py> World for PyWorld<'py> {
                 Self::fire_cancelled(handle);
                 let its = state(handle);
                 let is_cancelled = |result: &Bound<'_, PyAny>| -> PyResult<bool> {
-                    let value = result.getattr(intern!(py, "value"))?;
+                    let value = result.getattr(name!(py, value))?;
                     value.is_instance(twisted(py)?.cancelled.bind(py))
                 };
                 // The canceller's own error has been reported for it.
@@ -551,8 +551,8 @@ fn report_canceller(deferred: &Bound<'_, Deferred>, error: PyErr) {
     let py = deferred.py();
     let reported = twisted(py).and_then(|names| {
         let failure = failure::from_error(py, error, false)?;
-        let text = "Exception raised from user supplied canceller";
-        names.log.bind(py).call_method1(intern!(py, "failure"), (text, failure))
+        let text = raw::text(py, "Exception raised from user supplied canceller")?;
+        names.log.bind(py).call_method1(name!(py, failure), (text, failure))
     });
     if let Err(second) = reported {
         second.write_unraisable(py, Some(deferred.as_any()));

@@ -206,3 +206,19 @@ def test_theUnhandledErrorOfAGeneratorIsReportedAtOnce(
     assert logged == []
     del ended
     assert [str(event["log_level"]) for event in logged] == ["<LogLevel=critical>"] * 2
+
+
+def test_awaitingWhatItsOwnCallbackHasPausedEnds() -> None:
+    """On Twisted's the wait begins anew without end."""
+    deferred: Deferred[object] = Deferred()
+    ended: list[Deferred[object]] = []
+
+    def pauses(result: object) -> object:
+        deferred.pause()
+        ended.append(Deferred.fromCoroutine(awaited(deferred)))
+        return result
+
+    deferred.addCallback(pauses)
+    deferred.callback("result")
+    assert ended[0].called
+    assert ended[0].result == "result"

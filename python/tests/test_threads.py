@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
@@ -10,7 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from twisted.internet.defer import AlreadyCalledError, Deferred, DeferredList, inlineCallbacks, succeed
+from sides import printed
+from twisted.internet.defer import (
+    AlreadyCalledError,
+    CancelledError,
+    Deferred,
+    DeferredList,
+    inlineCallbacks,
+    succeed,
+)
 
 THREADS = 8
 EACH = 2000
@@ -196,3 +205,135 @@ def test_aRowOfWaitersIsFreedInAThread() -> None:
     thread.join()
     gc.collect()
     assert first() is None
+
+
+def test_allThreadsDoEverythingToOne() -> None:
+    for _ in range(EACH // 40):
+        deferred: Deferred[object] = Deferred()
+        ran = [0] * THREADS
+        refused = [0] * THREADS
+
+        def count(result: object, number: int, ran: list[int] = ran) -> object:
+            ran[number] += 1
+            return result
+
+        def work(number: int, deferred: Deferred[object] = deferred, refused: list[int] = refused) -> None:
+            for step in range(10):
+                deferred.addBoth(count, number)
+                deferred.pause()
+                try:
+                    deferred.callback(number)
+                except AlreadyCalledError:
+                    refused[number] += 1
+                deferred.cancel()
+                repr(deferred)
+                list(deferred._callbacks)
+                deferred.addCallback(lambda _: succeed(step))
+                deferred.unpause()
+
+        in_threads(work)
+        assert not deferred.paused
+        assert ran == [10] * THREADS
+        # The first of all fired it, and nobody could cancel it afterwards.
+        assert sum(refused) == THREADS * 10 - 1
+
+
+def test_allThreadsCancelOneGenerator() -> None:
+    handled: list[BaseException] = []
+
+    @inlineCallbacks
+    def generator():  # type: ignore[no-untyped-def]
+        for _ in range(THREADS * 10):
+            try:
+                yield Deferred()
+            except CancelledError as error:
+                handled.append(error)
+        return "through"
+
+    ended = generator()
+    errors: list[str] = []
+
+    def work(_: int) -> None:
+        while not ended.called:
+            try:
+                ended.cancel()
+            except BaseException as error:
+                errors.append(repr(error))
+
+    in_threads(work)
+    assert errors == []
+    assert len(handled) <= THREADS * 10
+
+
+def test_eachThreadRunsALoopOfItsOwn() -> None:
+    def work(number: int) -> None:
+        async def coroutine(deferred: Deferred[int]) -> int:
+            return await deferred + 1
+
+        async def main() -> list[int]:
+            loop = asyncio.get_running_loop()
+            got = []
+            for _ in range(EACH // 100):
+                fired: Deferred[int] = Deferred()
+                loop.call_soon(fired.callback, number)
+                got.append(await Deferred.fromCoroutine(coroutine(fired)).asFuture(loop))
+                future = loop.create_future()
+                back = Deferred.fromFuture(future)
+                future.set_result(number)
+                await asyncio.sleep(0)
+                back.addCallback(got.append)
+                cancelled = Deferred[int]().asFuture(loop)
+                cancelled.cancel()
+            return got
+
+        assert asyncio.run(main()) == [number + 1, number] * (EACH // 100)
+
+    in_threads(work)
+
+
+REACTOR = """
+import sys, threading
+from twisted.internet import reactor, threads
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+
+sys.setswitchinterval(1e-6)
+main = threading.get_ident()
+seen = []
+
+def elsewhere(number):
+    assert threading.get_ident() != main
+    # Made here, fired there; made there, fired and cancelled here, which Twisted forbids, and nothing may break.
+    fired, late = Deferred(), Deferred()
+    reactor.callFromThread(fired.callback, number)
+    reactor.callFromThread(late.addBoth, seen.append)
+    late.cancel()
+    return [fired]
+
+@inlineCallbacks
+def work():
+    for _ in range(20):
+        row = [threads.deferToThread(elsewhere, number) for number in range(10)]
+        row[0].cancel()
+        results = yield DeferredList(row, consumeErrors=True)
+        numbers = []
+        for success, got in results[1:]:
+            assert success, got
+            numbers.append((yield got[0]))
+        assert numbers == list(range(1, 10)), numbers
+        assert (yield threads.deferToThread(threads.blockingCallFromThread, reactor, lambda: Deferred.fromCoroutine(coroutine()))) == 1
+
+async def coroutine():
+    return await threads.deferToThread(lambda: 1)
+
+def over(result):
+    # Those that were cancelled may be late.
+    print(result, len(seen) >= 180, flush=True)
+    reactor.stop()
+
+reactor.callWhenRunning(lambda: work().addBoth(over))
+reactor.run()
+"""
+
+
+def test_theReactorsThreads() -> None:
+    assert printed("-c", "import hereafter; hereafter.install()" + REACTOR) == "None True\n"

@@ -6,6 +6,7 @@
 //! | [`abort`] | the crates built with `panic = "abort"` |
 //! | [`loom`] | `loom`: what threads share, in every order that there is |
 //! | [`miri`] | `miri`: the suites that look for undefined behaviour |
+//! | [`hostile`] | `hostile`: the Python door among hostile objects, without memory, counted, watched |
 //! | [`mod@bench`] | `bench native`, `bench linkcheck`, `bench python`, `bench soak`: the measurements |
 //! | [`fuzz`] | `fuzz`: programs made by a fuzzer, on the engine and the native door |
 //! | [`sanitize`] | `sanitize`: the native tests under a sanitizer |
@@ -21,6 +22,7 @@
 mod abort;
 mod bench;
 mod fuzz;
+mod hostile;
 mod loom;
 mod miri;
 mod nightly;
@@ -61,6 +63,8 @@ enum Command {
     Sanitize(sanitize::Arguments),
     /// Run random Deferred programs on stock Twisted and on both doors, and compare.
     Oracle(oracle::Arguments),
+    /// Run the Python door among hostile objects and without memory; count its references, watch its accesses.
+    Hostile(hostile::Arguments),
     /// Build the wheels for every Python that is here, and the source distribution.
     Wheels(python::wheels::Arguments),
     /// Measure, beside peers.
@@ -93,6 +97,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(arguments) => fuzz::run(arguments),
         Command::Sanitize(arguments) => sanitize::run(arguments),
         Command::Oracle(arguments) => oracle::run(arguments),
+        Command::Hostile(arguments) => hostile::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
         Command::Tsan(arguments) => tsan::run(arguments),

@@ -1,7 +1,7 @@
 //! Calls of Python code, and what they raise.
 
-use super::Arguments;
 use super::stack::room_on_the_stack;
+use super::{Arguments, ending, owned};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -21,6 +21,11 @@ impl<'py> Raised<'py> {
         Self { value: error.into_value(py).into_bound(py).into_any(), traceback }
     }
 
+    /// The same as a `PyErr`.
+    pub(crate) fn into_error(self) -> PyErr {
+        PyErr::from_value(self.value)
+    }
+
     /// Takes what the interpreter has noted.
     #[cfg(Py_3_12)]
     fn take(py: Python<'py>) -> Self {
@@ -33,7 +38,7 @@ impl<'py> Raised<'py> {
                 };
                 Self { value, traceback }
             }
-            None => Self::nothing(py),
+            None => Self::from_error(py, super::noted(py)),
         }
     }
 
@@ -55,16 +60,9 @@ impl<'py> Raised<'py> {
                     }
                     Self { value, traceback }
                 }
-                None => Self::nothing(py),
+                None => Self::from_error(py, super::noted(py)),
             }
         }
-    }
-
-    /// What is raised for a call that failed without an exception.
-    #[cold]
-    fn nothing(py: Python<'py>) -> Self {
-        let text = "a call failed and noted no exception";
-        Self::from_error(py, pyo3::exceptions::PySystemError::new_err(text))
     }
 }
 
@@ -112,11 +110,11 @@ pub(crate) fn call_one<'py>(
     function: &Bound<'py, PyAny>,
     argument: &Bound<'py, PyAny>,
 ) -> Called<'py> {
-    room_on_the_stack().map_err(|error| Raised::from_error(function.py(), error))?;
+    room_on_the_stack(function.py()).map_err(|error| Raised::from_error(function.py(), error))?;
     let mut room = [std::ptr::null_mut(), argument.as_ptr()];
     // SAFETY: rule 3; the place before the arguments is ours to lend, as the offset flag says.
     let result = unsafe {
-        ffi::PyObject_Vectorcall(
+        ending::vectorcall(
             function.as_ptr(),
             room.as_mut_ptr().add(1),
             1 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
@@ -124,6 +122,17 @@ pub(crate) fn call_one<'py>(
         )
     };
     called(function.py(), result)
+}
+
+/// Calls `function` with these arguments.
+pub(crate) fn call_with<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyTuple>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let keywords = keywords.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: rule 3.
+    owned(function.py(), unsafe { ending::call(function.as_ptr(), arguments.as_ptr(), keywords) })
 }
 
 /// A callable, and what it is given beside the result, laid out as the interpreter wants it for a call.
@@ -168,11 +177,13 @@ impl Call {
         let Some(keywords) = keywords.filter(|keywords| !keywords.is_empty()) else {
             return Ok(Self::with(function.unbind(), None, arguments));
         };
-        let names = keywords.keys().to_tuple();
+        let py = function.py();
+        let (names, values): (Vec<_>, Vec<_>) = keywords.iter().unzip();
+        let names = super::tuple(py, &names)?;
         if names.iter_borrowed().any(|name| !name.is_instance_of::<PyString>()) {
-            return Err(PyTypeError::new_err("keywords must be strings"));
+            return Err(super::error::<PyTypeError>(py, "keywords must be strings"));
         }
-        let given = arguments.chain(keywords.values().into_iter().map(Bound::unbind));
+        let given = arguments.chain(values.into_iter().map(Bound::unbind));
         Ok(Self::with(function.unbind(), Some(names.unbind()), given))
     }
 
@@ -190,14 +201,14 @@ impl Call {
     /// Calls it with the result first.
     pub(crate) fn call<'py>(&mut self, result: &Bound<'py, PyAny>) -> Called<'py> {
         let py = result.py();
-        room_on_the_stack().map_err(|error| Raised::from_error(py, error))?;
+        room_on_the_stack(py).map_err(|error| Raised::from_error(py, error))?;
         self.room[Self::BEFORE - 1] = Some(result.clone().unbind());
         let names = self.names.as_ref().map(|names| names.bind(py));
         let count = self.room.len() - 1 - names.map_or(0, PyTupleMethods::len);
         // SAFETY: as in `call_one`. A `Py` is a pointer to an object, and where there is none it is null; nobody
         // else has the room, and what is called leaves it as it was.
         let called = unsafe {
-            ffi::PyObject_Vectorcall(
+            ending::vectorcall(
                 self.function.as_ptr(),
                 self.room.as_mut_ptr().add(1).cast(),
                 count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
@@ -218,12 +229,12 @@ impl Call {
     pub(crate) fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let named = self.names.as_ref().map_or(0, |names| names.bind(py).len());
         let given: Vec<_> = self.given(py).collect();
-        PyTuple::new(py, &given[..given.len() - named])
+        super::tuple(py, &given[..given.len() - named])
     }
 
     /// What is given by name.
     pub(crate) fn keywords<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let keywords = PyDict::new(py);
+        let keywords = super::dict(py)?;
         if let Some(names) = self.names.as_ref().map(|names| names.bind(py)) {
             let given: Vec<_> = self.given(py).collect();
             let values = &given[given.len() - names.len()..];
@@ -248,7 +259,6 @@ impl Call {
 }
 
 /// Runs `inside` where an error may be on its way already, as there may be when an object is freed.
-#[cfg_attr(Py_3_12, expect(deprecated, reason = "this way does the same on every version"))]
 pub(crate) fn between_errors<R>(_attached: Python<'_>, inside: impl FnOnce() -> R) -> R {
     // SAFETY: rule 3: what is fetched is ours until it is put back.
     #[cfg(Py_3_12)]

@@ -122,6 +122,17 @@ pub(crate) fn traceback<'py>(exception: &Bound<'py, PyBaseException>) -> Option<
     }
 }
 
+/// Gives an exception a traceback, or `None` for none, whatever its class does when attributes are set.
+pub(crate) fn set_traceback<'py>(
+    exception: &Bound<'py, PyBaseException>,
+    traceback: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = exception.py();
+    // SAFETY: rule 3; the interpreter looks whether it is a traceback.
+    let set = unsafe { ffi::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+    if set == 0 { Ok(()) } else { Err(super::noted(py)) }
+}
+
 /// An exception of this class without arguments.
 pub(crate) fn exception<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyBaseException>> {
     let address = |init: Option<ffi::initproc>| init.map_or(0, |init| init as usize);
@@ -144,7 +155,7 @@ fn bare<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     unsafe {
         match (*kind).tp_new {
             Some(new) => owned(py, new(kind, none.as_ptr(), std::ptr::null_mut())),
-            None => Err(PyTypeError::new_err("a class that cannot be instantiated")),
+            None => Err(super::error::<PyTypeError>(py, "a class that cannot be instantiated")),
         }
     }
 }

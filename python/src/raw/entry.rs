@@ -1,7 +1,7 @@
 //! Functions and methods that take their arguments where the interpreter laid them.
 
-use super::owned;
 use super::stack::room_on_the_stack;
+use super::{ending, owned};
 use pyo3::exceptions::PyTypeError;
 use pyo3::impl_::trampoline;
 use pyo3::prelude::*;
@@ -20,6 +20,11 @@ pub(crate) struct Arguments<'a, 'py> {
 }
 
 impl<'py> Arguments<'_, 'py> {
+    #[inline]
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.py
+    }
+
     /// How many have no name.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +90,7 @@ impl<'py> Arguments<'_, 'py> {
     pub(crate) fn tuple(&self, from: usize) -> PyResult<Bound<'py, PyTuple>> {
         let some: SmallVec<[Bound<'py, PyAny>; 8]> =
             (from..self.count).map(|index| self.get(index)).collect();
-        PyTuple::new(self.py, some)
+        super::tuple(self.py, &some)
     }
 
     /// The error of a function that takes one argument of this name, and was not given just that; a
@@ -96,22 +101,48 @@ impl<'py> Arguments<'_, 'py> {
         let other = (0..self.named())
             .map(|index| self.name(index).to_string())
             .find(|name| name != wanted || self.count > 0);
-        PyTypeError::new_err(match (self.count, other) {
-            (0 | 1, Some(name)) if name == wanted => {
-                format!("{function} got multiple values for argument '{name}'")
-            }
-            (0 | 1, Some(name)) => {
-                format!("{function} got an unexpected keyword argument '{name}'")
-            }
-            (0, None) => format!("{function} missing 1 required positional argument: '{wanted}'"),
-            _ if receivers == 0 => {
-                format!("{function} takes 1 positional argument but {} were given", self.count)
-            }
-            _ => format!(
-                "{function} takes 2 positional arguments but {} were given",
-                self.count + receivers
-            ),
-        })
+        super::error::<PyTypeError>(
+            self.py,
+            match (self.count, other) {
+                (0 | 1, Some(name)) if name == wanted => {
+                    format!("{function} got multiple values for argument '{name}'")
+                }
+                (0 | 1, Some(name)) => {
+                    format!("{function} got an unexpected keyword argument '{name}'")
+                }
+                (0, None) => {
+                    format!("{function} missing 1 required positional argument: '{wanted}'")
+                }
+                _ if receivers == 0 => {
+                    format!("{function} takes 1 positional argument but {} were given", self.count)
+                }
+                _ => format!(
+                    "{function} takes 2 positional arguments but {} were given",
+                    self.count + receivers
+                ),
+            },
+        )
+    }
+
+    /// The same of a method that can do without.
+    #[cold]
+    pub(crate) fn other_than_at_most_one(&self, method: &str, wanted: &str) -> PyErr {
+        let mut names = (0..self.named()).map(|index| self.name(index).to_string());
+        super::error::<PyTypeError>(
+            self.py,
+            match names.find(|name| name != wanted || self.count > 0) {
+                Some(name) if name == wanted => {
+                    format!("{method} got multiple values for argument '{name}'")
+                }
+                Some(name) => format!("{method} got an unexpected keyword argument '{name}'"),
+                None => {
+                    let given = self.count + 1;
+                    format!(
+                        "{method} takes from 1 to 2 positional arguments but {given} were given"
+                    )
+                }
+            },
+        )
     }
 
     /// Calls `function` with all of them.
@@ -119,7 +150,7 @@ impl<'py> Arguments<'_, 'py> {
     pub(crate) fn call(&self, function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // SAFETY: rule 3; the arguments are lent as they were lent to us.
         owned(self.py, unsafe {
-            ffi::PyObject_Vectorcall(function.as_ptr(), self.first, self.count, self.names)
+            ending::vectorcall(function.as_ptr(), self.first, self.count, self.names)
         })
     }
 
@@ -127,12 +158,15 @@ impl<'py> Arguments<'_, 'py> {
     #[inline]
     pub(crate) fn call_first(&self) -> PyResult<Bound<'py, PyAny>> {
         let Some(count) = self.count.checked_sub(1) else {
-            return Err(PyTypeError::new_err("missing 1 required positional argument: a callable"));
+            return Err(super::error::<PyTypeError>(
+                self.py,
+                "missing 1 required positional argument: a callable",
+            ));
         };
-        room_on_the_stack()?;
+        room_on_the_stack(self.py)?;
         // SAFETY: rule 3; the arguments lie behind the function, and are lent as they were lent to us.
         owned(self.py, unsafe {
-            ffi::PyObject_Vectorcall(*self.first, self.first.add(1), count, self.names)
+            ending::vectorcall(*self.first, self.first.add(1), count, self.names)
         })
     }
 
@@ -141,7 +175,7 @@ impl<'py> Arguments<'_, 'py> {
         if self.named() == 0 {
             return Ok(None);
         }
-        let keywords = PyDict::new(self.py);
+        let keywords = super::dict(self.py)?;
         for index in 0..self.named() {
             keywords.set_item(self.name(index), self.get(self.count + index))?;
         }
@@ -317,7 +351,7 @@ pub(crate) fn construct<'py>(
     // SAFETY: rule 3.
     unsafe {
         let Some(call) = ffi::PyType_Type.tp_call else {
-            return Err(PyTypeError::new_err("classes cannot be called"));
+            return Err(super::error::<PyTypeError>(class.py(), "classes cannot be called"));
         };
         owned(
             class.py(),

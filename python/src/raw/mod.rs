@@ -1,8 +1,10 @@
 //! The unsafe room: what the rest of the crate needs from the interpreter and `PyO3` has no safe name for.
 //!
 //! * `store.rs`: where a deferred keeps objects and links;
-//! * `call.rs`: calls of Python code, and what they raise; `resume.rs`: how generators and coroutines are run;
+//! * `call.rs`: calls of Python code, and what they raise; `resume.rs`: how generators and coroutines are run; `ending.rs`:
+//!   what becomes of a thread in such a call when the interpreter ends;
 //! * `class.rs`: what can be told of a class; `layout.rs`: how objects of ours are made, awaited and freed;
+//! * `made.rs`: objects of Python's own classes;
 //! * `entry.rs`: functions and methods of ours that take their arguments where the interpreter laid them;
 //! * `stack.rs`: how deep it goes, and where it is.
 //!
@@ -20,26 +22,30 @@
 
 mod call;
 mod class;
+mod ending;
 mod entry;
 mod layout;
+mod made;
 mod resume;
 mod stack;
 mod store;
 
-pub(crate) use call::{Call, Called, Raised, between_errors, call_one, handling};
+pub(crate) use call::{Call, Called, Raised, between_errors, call_one, call_with, handling};
 pub(crate) use class::{
     Watch, as_instance, can_be_awaited, class, derives, exception, has_attributes,
-    is_exception_class, is_heap_class, new_exception, traceback,
+    is_exception_class, is_heap_class, new_exception, set_traceback, traceback,
 };
 pub(crate) use entry::{
     Arguments, Fast, add_class_method, add_function, add_method, call_by, construct, construct_by,
     first_closed_over,
 };
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
+pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use stack::{Place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
 
+use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -67,8 +73,22 @@ impl<T> Attached<T> {
     }
 }
 
+/// The number of the interpreter that the thread is attached to; no other of this process has it, or ever had.
+pub(crate) fn interpreter(py: Python<'_>) -> PyResult<i64> {
+    // SAFETY: an attached thread has an interpreter.
+    let number = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if number < 0 { Err(noted(py)) } else { Ok(number) }
+}
+
 #[inline]
 fn owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: every caller hands in what a call of the interpreter has just returned as owned.
-    unsafe { Bound::from_owned_ptr_or_err(py, pointer) }
+    unsafe { Bound::from_owned_ptr_or_opt(py, pointer) }.ok_or_else(|| noted(py))
+}
+
+/// The error that the interpreter has noted; where it has no memory for a call, it may have noted none.
+#[cold]
+fn noted(py: Python<'_>) -> PyErr {
+    let none = || error::<PySystemError>(py, "a call failed and noted no exception");
+    PyErr::take(py).unwrap_or_else(none)
 }

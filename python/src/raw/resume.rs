@@ -1,6 +1,6 @@
 //! How generators and coroutines are run: what they are sent, in which context, and how their calls are counted.
 
-use super::owned;
+use super::{ending, owned};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -17,12 +17,12 @@ pub(crate) fn send<'py>(generator: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>
     let py = generator.py();
     let mut result = std::ptr::null_mut();
     // SAFETY: rule 3; `result` is owned by us for all but the error.
-    let how = unsafe { ffi::PyIter_Send(generator.as_ptr(), value.as_ptr(), &raw mut result) };
+    let how = unsafe { ending::send(generator.as_ptr(), value.as_ptr(), &raw mut result) };
     match (how, owned(py, result)) {
         (ffi::PySendResult::PYGEN_NEXT, Ok(yielded)) => Sent::Yielded(yielded),
         (ffi::PySendResult::PYGEN_RETURN, Ok(returned)) => Sent::Returned(returned),
         (_, Err(error)) => Sent::Raised(error),
-        (_, Ok(_)) => Sent::Raised(PyErr::fetch(py)),
+        (_, Ok(_)) => Sent::Raised(super::noted(py)),
     }
 }
 
@@ -78,12 +78,12 @@ pub(crate) fn in_context<R>(context: &Bound<'_, PyAny>, inside: impl FnOnce() ->
     let py = context.py();
     // SAFETY: the object is one that `copy_context` made.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(super::noted(py));
     }
     let result = inside();
     // SAFETY: as above.
     if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(super::noted(py));
     }
     Ok(result)
 }

@@ -1,6 +1,7 @@
 //! How much of the machine's stack is left, and what is on the interpreter's.
 
 use super::owned;
+use crate::names::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::Cell;
@@ -15,14 +16,14 @@ std::thread_local! {
 
 /// Refuses to go deeper when the machine's stack is nearly used up, which no recursion limit knows of.
 #[inline]
-pub(crate) fn room_on_the_stack() -> PyResult<()> {
+pub(crate) fn room_on_the_stack(py: Python<'_>) -> PyResult<()> {
     let mark = 0_u8;
     let here = (&raw const mark).addr();
-    if here > STACK.get().1 { Ok(()) } else { look_at_the_stack(here) }
+    if here > STACK.get().1 { Ok(()) } else { look_at_the_stack(py, here) }
 }
 
 #[cold]
-fn look_at_the_stack(here: usize) -> PyResult<()> {
+fn look_at_the_stack(py: Python<'_>, here: usize) -> PyResult<()> {
     if STACK.get().1 == usize::MAX {
         let left = stacker::remaining_stack().unwrap_or(here);
         let end = here.saturating_sub(left);
@@ -34,7 +35,8 @@ fn look_at_the_stack(here: usize) -> PyResult<()> {
     if here > floor || here < end {
         return Ok(());
     }
-    Err(pyo3::exceptions::PyRecursionError::new_err(
+    Err(super::error::<pyo3::exceptions::PyRecursionError>(
+        py,
         "Deferreds are nested too deeply for the stack of this thread",
     ))
 }
@@ -47,10 +49,11 @@ pub(crate) struct Place {
 
 impl Place {
     /// The line in the source; 0 if the code does not say.
-    pub(crate) fn line(&self, py: Python<'_>) -> i32 {
+    pub(crate) fn line(&self, py: Python<'_>) -> usize {
         // SAFETY: `stack` found the code in a frame, so that is what it is.
-        unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) }
-            .max(0)
+        let line =
+            unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) };
+        usize::try_from(line).unwrap_or(0)
     }
 }
 
@@ -67,7 +70,7 @@ pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
         // SAFETY: rule 3; it is a frame, and a frame has code.
         let code = owned(py, unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
         // A function for it came with 3.11 only.
-        let instruction = frame.getattr(pyo3::intern!(py, "f_lasti"))?.extract()?;
+        let instruction = frame.getattr(name!(py, f_lasti))?.extract()?;
         places.push(Place { code: code.unbind(), instruction });
         // SAFETY: rule 3.
         next = unsafe {

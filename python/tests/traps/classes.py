@@ -328,4 +328,18 @@ def reassignedInlineCallbacks():
     print(called)
 
 
+@section
+def argumentsThatAreNotThere():
+    for arguments, keywords in [
+        ((1, 2), {}),
+        ((1, 2, 3), {}),
+        ((), {"no": 1}),
+        ((1,), {"no": 2}),
+        ((1,), {"canceller": 2}),
+        ((1, 2), {"canceller": 3}),
+        ((), {"canceller": 1, "no": 2}),
+    ]:
+        attempt(Deferred, *arguments, **keywords)
+
+
 tell()

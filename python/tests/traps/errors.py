@@ -394,4 +394,27 @@ def oneErrorThrownIntoMany():
         outcome(generator(fail(thrown)))
 
 
+@section
+def anErrorThatTakesNoAttributes():
+    class Frozen(Exception):
+        def __setattr__(self, name, value):
+            raise TypeError(f"{name} cannot be set")
+
+    @defer.inlineCallbacks
+    def generator(awaited):
+        try:
+            yield awaited
+        except Frozen as error:
+            return type(error).__name__
+
+    async def coroutine(awaited):
+        return await generator(awaited)
+
+    outcome(generator(fail(Frozen())))
+    late = Deferred()
+    ended = Deferred.fromCoroutine(coroutine(late))
+    late.errback(Frozen())
+    outcome(ended)
+
+
 tell()

@@ -399,4 +399,41 @@ def awaitedAgainAfterItsValueWasTaken():
         outcome(Deferred.fromCoroutine(awaiting()))
 
 
+@section
+def listsThatLieAboutTheirLength():
+    class Lying(list):
+        def __init__(self, items, length):
+            super().__init__(items)
+            self.length = length
+
+        def __len__(self):
+            return self.length
+
+        def __length_hint__(self):
+            return self.length
+
+    for length in (0, 10**12, sys.maxsize):
+        attempt(defer._parseDeferredListResult, Lying([(True, 1), (True, 2)], length))
+        outcome(gatherResults(Lying([succeed(1), succeed(2)], length)))
+
+
+@section
+def whatGrowsWhileItIsGoneThrough():
+    more = succeed("more")
+
+    class Growing(Deferred):
+        def addCallbacks(self, *arguments, **keywords):
+            members = both._deferredList
+            if len(members) < 3:
+                members.append(more)
+                both.resultList.append(None)
+            return super().addCallbacks(*arguments, **keywords)
+
+    both = DeferredList.__new__(DeferredList)
+    first = Growing()
+    both.__init__([first])
+    first.callback("first")
+    outcome(both)
+
+
 tell()
