@@ -4,16 +4,27 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-use crate::step;
+use crate::step::{self, Steps};
 
-/// `cargo` of the nightly toolchain, free of what the running cargo has set for its own toolchain.
+/// `cargo` of the nightly toolchain.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo"]).args(arguments).current_dir(step::root());
-    for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
-        command.env_remove(name);
-    }
+    let mut command = step::of_toolchain("nightly", "cargo");
+    command.args(arguments);
     command
+}
+
+/// Adds the nightly toolchain, or what it lacks.
+///
+/// # Errors
+///
+/// Fails when rustup is missing or cannot reach its server.
+pub(crate) fn install(steps: &mut Steps, name: &str, components: &str) -> Result<()> {
+    let components = format!("--component={components}");
+    let mut rustup = Command::new("rustup");
+    steps.run(
+        name,
+        rustup.args(["toolchain", "install", "nightly", "--profile=minimal", &components]),
+    )
 }
 
 /// Whether this works on the nightly toolchain.
@@ -23,6 +34,8 @@ pub(crate) fn works<const N: usize>(arguments: [&str; N]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
+/// Sees to it that there is one; `what` needs it.
+///
 /// # Errors
 ///
 /// Fails when there is no nightly toolchain; the error says how to get one.

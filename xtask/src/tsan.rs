@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 
-use crate::miri::{install, nightly};
-use crate::step::{Steps, target};
+use crate::nightly;
+use crate::step::{self, Steps, target};
 
 /// The one for which it is built; a sanitizer needs to be told one.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -31,10 +31,10 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     );
     let mut steps = Steps::new("cargo xtask tsan");
     if !has_sources() {
-        install(&mut steps, "installing the standard library's sources", "rust-src")?;
+        nightly::install(&mut steps, "installing the standard library's sources", "rust-src")?;
     }
     for (package, program, filters) in TESTS {
-        let mut command = nightly(["test", "-Zbuild-std", "--target", TARGET]);
+        let mut command = nightly::cargo(["test", "-Zbuild-std", "--target", TARGET]);
         command.arg("--target-dir").arg(target().join("tsan"));
         command.args(["--package", package, "--test", program, "--"]).args(filters);
         command.env("RUSTFLAGS", "-Zsanitizer=thread").env("RUST_BACKTRACE", "0");
@@ -46,9 +46,10 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
 
 /// Whether nightly is there, with the sources of its standard library.
 fn has_sources() -> bool {
-    let mut rustc = std::process::Command::new("rustup");
-    let output = rustc.args(["run", "nightly", "rustc", "--print", "sysroot"]);
-    let Ok(output) = output.stderr(Stdio::null()).output() else { return false };
+    let mut rustc = step::of_toolchain("nightly", "rustc");
+    let Ok(output) = rustc.args(["--print", "sysroot"]).stderr(Stdio::null()).output() else {
+        return false;
+    };
     let sysroot = String::from_utf8_lossy(&output.stdout);
     std::path::Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std").is_dir()
 }

@@ -333,7 +333,7 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
                 report::failure("Unhandled error in Deferred", failure.clone());
             }
         }
-        report::guard("a result that nobody wants any more, when it was dropped", || drop(result));
+        report::unwanted(|| drop(result));
     }
 
     fn arrive(&self, index: usize, result: Result<T, Failure>) {
