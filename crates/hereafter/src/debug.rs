@@ -121,18 +121,18 @@ fn look_at_environment() -> u8 {
 pub(crate) fn notes_of_creation(
     made: &'static core::panic::Location<'static>,
 ) -> Option<Box<Notes>> {
-    if notes_anything() { Some(capture(made)) } else { None }
+    if notes_anything() { Some(Box::new(capture(made))) } else { None }
 }
 
 #[cold]
 #[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
-fn capture(made: &'static core::panic::Location<'static>) -> Box<Notes> {
-    Box::new(Notes {
+fn capture(made: &'static core::panic::Location<'static>) -> Notes {
+    Notes {
         stacks: enabled()
             .then(|| Box::new(Stacks { made: Backtrace::force_capture(), fired: None })),
         #[cfg(feature = "inspect")]
         history: is_on(HISTORIES).then(|| crate::inspect::Noted::new(made)),
-    })
+    }
 }
 
 /// Notes the first firing.
