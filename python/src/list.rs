@@ -22,6 +22,8 @@ struct ListState {
     on_errback: Cell<bool>,
     consume_errors: Cell<bool>,
     finished: Cell<usize>,
+    /// Whether the members are being cancelled: one that waits for the list asks for that again.
+    cancelling: Cell<bool>,
 }
 
 /// Collects the results of several Deferreds.
@@ -151,6 +153,18 @@ impl DeferredList {
         Ok(())
     }
 
+    fn cancel_members(members: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = members.py();
+        for member in members.try_iter()? {
+            if let Err(error) = member?.call_method0(name!(py, cancel)) {
+                let failure = failure::from_error(py, error, false)?;
+                let text = raw::text(py, "Exception raised from user supplied canceller")?;
+                twisted(py)?.log.bind(py).call_method1(name!(py, failure), (text, failure))?;
+            }
+        }
+        Ok(())
+    }
+
     fn empty() -> PyClassInitializer<Self> {
         PyClassInitializer::from(Deferred::bare())
             .add_subclass(Self { state: Attached::new(ListState::default()) })
@@ -211,15 +225,14 @@ impl DeferredList {
         if slf.getattr(name!(py, called))?.is_truthy()? {
             return Ok(());
         }
-        let Some(members) = Self::its(slf).members.get(py) else { return Ok(()) };
-        for member in members.try_iter()? {
-            if let Err(error) = member?.call_method0(name!(py, cancel)) {
-                let failure = failure::from_error(py, error, false)?;
-                let text = raw::text(py, "Exception raised from user supplied canceller")?;
-                twisted(py)?.log.bind(py).call_method1(name!(py, failure), (text, failure))?;
-            }
+        let its = Self::its(slf);
+        let Some(members) = its.members.get(py) else { return Ok(()) };
+        if its.cancelling.replace(true) {
+            return Ok(());
         }
-        Ok(())
+        let cancelled = Self::cancel_members(&members);
+        its.cancelling.set(false);
+        cancelled
     }
 
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {

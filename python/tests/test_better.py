@@ -222,3 +222,13 @@ def test_awaitingWhatItsOwnCallbackHasPausedEnds() -> None:
     deferred.callback("result")
     assert ended[0].called
     assert ended[0].result == "result"
+
+
+def test_aListThatItsOwnMemberWaitsForCanBeCancelled() -> None:
+    """On Twisted the cancel goes round until the stack is used up, and from each of those calls anew."""
+    member: Deferred[object] = Deferred()
+    member.addErrback(lambda _: both)
+    both = DeferredList([member, member])
+    both.cancel()
+    assert not both.called
+    assert member.result is both
