@@ -622,7 +622,6 @@ fn b5_a_coroutine_that_awaits_its_own_deferred_gets_an_err() {
 }
 
 #[test]
-#[allow(clippy::async_yields_async, reason = "that is what is tried")]
 fn b5_a_coroutine_that_gives_back_what_awaits_it_fails() {
     let collector = report::collect();
     let (drops, stash) = (Drops::new(), Stash::<Deferred<u32>>::new());
