@@ -147,16 +147,15 @@ fn a_coroutine_whose_value_comes_too_late_and_panics_when_it_is_dropped_is_repor
     let collector = report::collect();
     let stash = Stash::<CancelHandle>::new();
     let reach = stash.clone();
-    let (_trigger, awaited) = Deferred::<u32>::new();
+    let (trigger, awaited) = Deferred::<u32>::new();
     let mut d = Deferred::from_coroutine(async move {
         let _ = awaited.await;
-        // It is being cancelled, and this ends it before it is through.
+        // It cancels itself, and is not through.
         reach.take().cancel();
         Ok(bomb())
     });
-    let handle = d.cancel_handle();
-    stash.put(handle.clone());
-    quietly(|| handle.cancel());
+    stash.put(d.cancel_handle());
+    quietly(|| trigger.callback(1));
     assert!(failure(d.map(drop)).is::<CancelledError>());
     assert_one_panic(&collector.take());
 }
