@@ -89,12 +89,17 @@ impl Handle {
     }
 
     fn run_callbacks(&self) {
-        if self.0.running_callbacks.get() {
-            return;
+        if !self.0.running_callbacks.get() {
+            self.run_from_here(false);
         }
+    }
+
+    /// The outer loop. A chain that is `under_way` is in the inner one already, which no pause ends.
+    fn run_from_here(&self, mut under_way: bool) {
         let mut chain = vec![self.clone()];
         while let Some(current) = chain.last().cloned() {
-            if current.0.paused.get() != 0 {
+            let goes_on = std::mem::take(&mut under_way);
+            if !goes_on && current.0.paused.get() != 0 {
                 return;
             }
             match current.run_own_callbacks() {
@@ -213,7 +218,7 @@ impl Deferred for Handle {
 
     fn release(&self) {
         self.0.running_callbacks.set(false);
-        self.run_callbacks();
+        self.run_from_here(true);
     }
 
     fn pause(&self) {
