@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut steps = Steps::new("cargo xtask sanitize");
     let mut command = nightly::cargo(["test", "--target", TARGET, "--lib", "--test", "*"]);
+    command.arg("--all-features");
     // What compilers say of wrong programs is the same with a sanitizer.
     command.args(["--package", "hereafter-engine", "--package", "hereafter"]);
     command.args(["--", "--skip", "compile_fail"]).args(arguments.filter.as_ref());
