@@ -18,6 +18,10 @@ pub(crate) struct Arguments {
 /// The target has to be named: else what runs while building is sanitized too, and macros cannot be.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// What compilers say of wrong programs is the same with a sanitizer; and one test leaks, and says why.
+const LEFT_OUT: [&str; 2] =
+    ["what_ownership_and_types_forbid", "e3_cancelling_a_list_that_a_member_of_it_waits_for"];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     nightly::ensure_there_is_one("the sanitizer")?;
     if arguments.check {
@@ -26,9 +30,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new("cargo xtask sanitize");
     let mut command = nightly::cargo(["test", "--target", TARGET, "--lib", "--test", "*"]);
     command.arg("--all-features");
-    // What compilers say of wrong programs is the same with a sanitizer.
     command.args(["--package", "hereafter-engine", "--package", "hereafter"]);
-    command.args(["--", "--skip", "what_ownership_and_types_forbid"]).args(arguments.filter.as_ref());
+    command.arg("--");
+    for test in LEFT_OUT {
+        command.args(["--skip", test]);
+    }
+    command.args(arguments.filter.as_ref());
     command.env("RUSTFLAGS", "-Zsanitizer=address").env("ASAN_OPTIONS", "detect_leaks=1");
     command.env("CARGO_TARGET_DIR", crate::step::target().join("sanitize"));
     steps.run("the engine and the native door under AddressSanitizer", &mut command)?;
