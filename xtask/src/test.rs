@@ -76,6 +76,7 @@ fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
     loom::test(steps)?;
     abort::test(steps)?;
     if !arguments.no_publish_check {
+        forget_packages();
         // Each crate is built from its own package, so a file that the package lacks is noticed.
         steps.run(
             "the crates can be published",
@@ -83,4 +84,29 @@ fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Has cargo forget our crates as they were packaged before. It unpacks them beside those of other
+/// registries, and takes a version that it has there already for the same.
+fn forget_packages() {
+    let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
+    let Some(home) = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))) else { return };
+    let entries =
+        |folder: &std::path::Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let begins =
+        |entry: &std::fs::DirEntry, with| entry.file_name().to_string_lossy().starts_with(with);
+    for kind in ["src", "cache"] {
+        // A registry in a folder has no host before the sign.
+        for registry in
+            entries(&home.join("registry").join(kind)).filter(|entry| begins(entry, "-"))
+        {
+            for package in entries(&registry.path()).filter(|entry| begins(entry, "hereafter")) {
+                // What cannot be removed shows in the step that follows.
+                let _ = match kind {
+                    "src" => std::fs::remove_dir_all(package.path()),
+                    _ => std::fs::remove_file(package.path()),
+                };
+            }
+        }
+    }
 }
