@@ -22,7 +22,7 @@ struct ListState {
     on_errback: Cell<bool>,
     consume_errors: Cell<bool>,
     finished: Cell<usize>,
-    /// Whether the members are being cancelled: one that waits for the list asks for that again.
+    /// A member is being cancelled that waits for a list, which may be this one and ask for that again.
     cancelling: Cell<bool>,
 }
 
@@ -153,10 +153,15 @@ impl DeferredList {
         Ok(())
     }
 
-    fn cancel_members(members: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = members.py();
+    fn cancel_members(&self, members: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, cancelling) = (members.py(), &self.state.get(members.py()).cancelling);
         for member in members.try_iter()? {
-            if let Err(error) = member?.call_method0(name!(py, cancel)) {
+            let member = member?;
+            let innermost = as_deferred(&member).and_then(Deferred::innermost);
+            cancelling.set(innermost.is_some_and(|innermost| innermost.cast::<Self>().is_ok()));
+            let cancelled = member.call_method0(name!(py, cancel));
+            cancelling.set(false);
+            if let Err(error) = cancelled {
                 let failure = failure::from_error(py, error, false)?;
                 let text = raw::text(py, "Exception raised from user supplied canceller")?;
                 twisted(py)?.log.bind(py).call_method1(name!(py, failure), (text, failure))?;
@@ -227,12 +232,7 @@ impl DeferredList {
         }
         let its = Self::its(slf);
         let Some(members) = its.members.get(py) else { return Ok(()) };
-        if its.cancelling.replace(true) {
-            return Ok(());
-        }
-        let cancelled = Self::cancel_members(&members);
-        its.cancelling.set(false);
-        cancelled
+        if its.cancelling.get() { Ok(()) } else { slf.get().cancel_members(&members) }
     }
 
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
