@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::step::{Steps, cargo, target};
 
-const CRATES: [&str; 4] =
-    ["hereafter-engine", "hereafter", "hereafter-reactor", "hereafter-adbapi"];
+const CRATES: [&str; 5] =
+    ["hereafter-engine", "hereafter-insight", "hereafter", "hereafter-reactor", "hereafter-adbapi"];
 
 /// What `crates/hereafter/examples/panics.rs` says before the panic, and with what it panics.
 const BEFORE: &str = "Built so that panics end the process.";

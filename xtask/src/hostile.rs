@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::python::{Environment, Python};
+use crate::python::{self, Environment, Python};
 use crate::step::{self, Steps, cargo};
 
 const PROGRAMS: &str = "python/tests/hostile";
@@ -94,23 +94,15 @@ fn on_debug_build(
     let mut build = cargo(["build", "--release", "--package", "hereafter-python"]);
     build.args(["--features", "extension-module", "--target-dir"]).arg(&target);
     steps.run("the module for the debug build", build.env("PYO3_PYTHON", python))?;
-    let package = target.join("site/hereafter");
-    fs::create_dir_all(&package).context("making a folder for the package")?;
-    for file in fs::read_dir(step::root().join("python/hereafter")).context("the package")? {
-        let file = file?;
-        if file.file_type()?.is_file() {
-            fs::copy(file.path(), package.join(file.file_name())).context("copying the package")?;
-        }
-    }
     let (before, after) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let module = target.join(format!("release/{before}_hereafter{after}"));
-    fs::copy(module, package.join("_hereafter.so")).context("copying the module")?;
+    let site = target.join("site");
+    python::lay_out(&target.join(format!("release/{before}_hereafter{after}")), &site)?;
     let purelib = environment
         .python(["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
         .output()
         .context("asking where the packages are")?;
     let purelib = String::from_utf8(purelib.stdout)?;
-    let paths = [target.join("site"), purelib.trim().into()];
+    let paths = [site, purelib.trim().into()];
     let mut command = Command::new(python);
     command.args(["-m", "hereafter", program]).current_dir(step::root());
     command.env("PYTHONPATH", std::env::join_paths(paths)?);

@@ -20,13 +20,37 @@ pub(crate) use environment::Environment;
 pub(crate) use interpreters::Python;
 pub(crate) use tests::{Selection, run as test};
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use crate::step::{self, Steps};
 
 /// Whether this checkout has the wheel at all; without it nothing here has anything to do.
 pub(crate) fn is_there() -> bool {
     step::root().join("python/pyproject.toml").is_file()
+}
+
+/// The Python package as it would be installed, with this library.
+///
+/// # Errors
+///
+/// Fails when a file cannot be copied; the error says which part.
+pub(crate) fn lay_out(library: &Path, site: &Path) -> Result<()> {
+    let package = site.join("hereafter");
+    fs::create_dir_all(&package).context("making a folder for the package")?;
+    let sources = step::root().join("python/hereafter");
+    for file in fs::read_dir(&sources).with_context(|| format!("reading {}", sources.display()))? {
+        let file = file?;
+        if file.file_type()?.is_file() {
+            fs::copy(file.path(), package.join(file.file_name()))?;
+        }
+    }
+    let name = if cfg!(windows) { "_hereafter.pyd" } else { "_hereafter.so" };
+    fs::copy(library, package.join(name)).context("copying the library")?;
+    Ok(())
 }
 
 /// Tells a benchmark of a Python that has Twisted, to measure that too.

@@ -8,7 +8,7 @@ use crate::{debug, report};
 use async_task::Task;
 use core::cell::Cell;
 use core::panic::Location;
-use hereafter_engine::{Cancelling, Chain, Claim, Graveyard, Step, World};
+use hereafter_engine::{Cancelling, Chain, Claim, Event, Graveyard, Step, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -273,9 +273,8 @@ impl CellRef {
         if mine {
             if debug::notes_anything() {
                 debug::note_firing(self);
-                #[cfg(feature = "inspect")]
-                crate::inspect::observe(self, hereafter_engine::Event::Fired);
             }
+            Native::observe(self, Event::Fired);
             Native::release_canceller(self);
         }
         mine
@@ -425,7 +424,7 @@ impl World for Native {
 
     #[cfg(feature = "inspect")]
     #[inline]
-    fn observe(cell: &CellRef, event: hereafter_engine::Event<'_, CellRef>) {
+    fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
         if debug::notes_anything() {
             crate::inspect::observe(cell, event);
         }

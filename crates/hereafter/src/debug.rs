@@ -23,7 +23,6 @@ pub(crate) const HISTORIES: u8 = 4;
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// What is noted of one deferred beside its state.
-#[derive(Default)]
 pub(crate) struct Notes {
     stacks: Option<Box<Stacks>>,
     #[cfg(feature = "inspect")]

@@ -243,7 +243,9 @@ impl Mailbox {
             state.letters = rest;
             woken
         };
-        woken.len()
+        let count = woken.len();
+        woken.into_iter().for_each(give_up);
+        count
     }
 
     /// Blocks until something arrives, and runs it; how many there were.

@@ -1,5 +1,8 @@
 //! Row G2 of the contract: calls in threads, and the pool.
 
+mod common;
+
+use common::run_until;
 use hereafter::errors::{Abandoned, CancelledError, Panicked};
 use hereafter::{Deferred, Failure, report};
 use hereafter_reactor::task::defer_later;
@@ -16,23 +19,7 @@ type TestResult = Result<(), Box<dyn Error>>;
 
 /// Runs the reactor until `d` has fired, and gives back its result.
 fn run<T: 'static>(reactor: &Reactor, d: Deferred<T>) -> Result<T, Failure> {
-    run_with(reactor, RunOptions::default(), d)
-}
-
-fn run_with<T: 'static>(
-    reactor: &Reactor,
-    options: RunOptions,
-    d: Deferred<T>,
-) -> Result<T, Failure> {
-    let (result, remote) = (Rc::new(Cell::new(None)), reactor.remote());
-    let seen = result.clone();
-    d.add_both(move |result| {
-        seen.set(Some(result));
-        remote.stop();
-    })
-    .detach();
-    reactor.run_with(options).map_err(Failure::new)?;
-    result.take().expect("the reactor was stopped by this")
+    run_until(reactor, RunOptions::default(), d)
 }
 
 fn never() -> Result<(), Failure> {
@@ -218,7 +205,7 @@ fn g2_stop_does_not_wait_for_ever() -> TestResult {
     let (release, blocked) = blocker();
     let blocked = reactor.defer_to_thread(blocked);
     let options = RunOptions::default().thread_patience(Duration::from_millis(5));
-    run_with(&reactor, options, Deferred::succeed(()))?;
+    run_until(&reactor, options, Deferred::succeed(()))?;
     assert!(!blocked.has_result());
     release.send(())?;
     Ok(())

@@ -220,19 +220,30 @@ fn a_method_of_a_protocol_that_has_connected() -> TestResult {
     Ok(())
 }
 
+/// Panics in one of its methods; as it is, it is a producer.
+struct Faulty(&'static str);
+
+impl Faulty {
+    fn at(&self, method: &str) {
+        assert_ne!(self.0, method, "a panic in {method}");
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.at("drop");
+    }
+}
+
 /// A factory that panics in one of its methods.
 struct Broken {
-    at: &'static str,
+    faulty: Faulty,
     stopped: Rc<Cell<u32>>,
 }
 
 impl Broken {
     fn new(at: &'static str) -> Self {
-        Self { at, stopped: Rc::default() }
-    }
-
-    fn at(&self, method: &str) {
-        assert_ne!(self.at, method, "a panic in {method}");
+        Self { faulty: Faulty(at), stopped: Rc::default() }
     }
 }
 
@@ -240,27 +251,21 @@ impl Factory for Broken {
     type Protocol = Echo;
 
     fn build_protocol(&self, _: &Address) -> Option<Echo> {
-        self.at("build_protocol");
+        self.faulty.at("build_protocol");
         Some(Echo)
     }
 
     fn start_factory(&self) {
-        self.at("start_factory");
+        self.faulty.at("start_factory");
     }
 
     fn stop_factory(&self) {
         self.stopped.set(self.stopped.get() + 1);
-        self.at("stop_factory");
+        self.faulty.at("stop_factory");
     }
 
     fn handshake_failed(&self, _: &Address, _: Failure) {
-        self.at("handshake_failed");
-    }
-}
-
-impl Drop for Broken {
-    fn drop(&mut self) {
-        self.at("drop");
+        self.faulty.at("handshake_failed");
     }
 }
 
@@ -344,15 +349,6 @@ fn a_factory_that_cannot_stop_or_be_dropped() -> TestResult {
     })
 }
 
-/// A producer that panics in one of its methods.
-struct Faulty(&'static str);
-
-impl Faulty {
-    fn at(&self, method: &str) {
-        assert_ne!(self.0, method, "a panic in {method}");
-    }
-}
-
 impl Producer for Faulty {
     fn resume_producing(&self) {
         self.at("resume");
@@ -364,12 +360,6 @@ impl Producer for Faulty {
 
     fn stop_producing(&self) {
         self.at("stop");
-    }
-}
-
-impl Drop for Faulty {
-    fn drop(&mut self) {
-        self.at("drop");
     }
 }
 

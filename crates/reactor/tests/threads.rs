@@ -1,5 +1,7 @@
 //! Many threads at once, and threads that come too late: what they fire arrives once, or is dropped.
 
+mod common;
+
 use hereafter::errors::Abandoned;
 use hereafter::mailbox::Mailbox;
 use hereafter::{Deferred, Failure, RemoteTrigger, gather_results, report};
@@ -24,15 +26,7 @@ fn run(reactor: &Reactor) -> TestResult {
 
 /// Runs until `d` has fired; what it came to.
 fn run_for<T: 'static>(reactor: &Reactor, d: Deferred<T>) -> Result<T, Box<dyn Error>> {
-    let (result, remote) = (Rc::new(Cell::new(None)), reactor.remote());
-    let seen = result.clone();
-    d.add_both(move |result| {
-        seen.set(Some(result));
-        remote.stop();
-    })
-    .detach();
-    run(reactor)?;
-    Ok(result.take().expect("the reactor was stopped by this")?)
+    Ok(common::run_until(reactor, RunOptions::default().signals(false), d)?)
 }
 
 /// Counts how many of its clones have been dropped.

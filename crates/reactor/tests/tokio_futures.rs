@@ -1,9 +1,11 @@
 //! Any tokio future is a deferred, wherever it is made; and the loop is fair to them.
 
+mod common;
+
 use hereafter::errors::CancelledError;
 use hereafter::{Deferred, Failure};
-use hereafter_reactor::Reactor;
 use hereafter_reactor::task::defer_later;
+use hereafter_reactor::{Reactor, RunOptions};
 use std::cell::Cell;
 use std::error::Error;
 use std::io;
@@ -26,15 +28,7 @@ fn pause(millis: u64) -> Deferred<()> {
 
 /// Runs the reactor until `d` has fired, and gives back its result.
 fn run<T: 'static>(reactor: &Reactor, d: Deferred<T>) -> Result<T, Failure> {
-    let (result, remote) = (Rc::new(Cell::new(None)), reactor.remote());
-    let seen = result.clone();
-    d.add_both(move |result| {
-        seen.set(Some(result));
-        remote.stop();
-    })
-    .detach();
-    reactor.run().map_err(Failure::new)?;
-    result.take().expect("the reactor was stopped by this")
+    common::run_until(reactor, RunOptions::default(), d)
 }
 
 #[test]

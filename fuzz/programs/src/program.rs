@@ -53,6 +53,21 @@ impl fmt::Debug for Block {
     }
 }
 
+/// What a link of the native door is.
+#[derive(Arbitrary, Debug, Clone, Copy)]
+pub enum Link {
+    /// `map`
+    Map,
+    /// `add_callback`
+    Callback,
+    /// `add_errback`
+    Errback,
+    /// `add_callbacks`
+    Callbacks,
+    /// `add_both`
+    Both,
+}
+
 /// The program that these bytes make; every string of bytes makes one.
 pub fn parse<'a, Op: Arbitrary<'a>>(bytes: &'a [u8]) -> Program<Op> {
     let mut bytes = Unstructured::new(bytes);

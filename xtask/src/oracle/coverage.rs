@@ -6,12 +6,12 @@
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::python::Environment;
+use crate::python::{self, Environment};
 use crate::step::{self, Steps};
 
 /// What the report is of.
@@ -57,7 +57,7 @@ pub(super) fn run(steps: &mut Steps, environment: &Environment, arguments: &[&st
     let oracle = target.join("debug").join(format!("oracle{EXE_SUFFIX}"));
     let library = target.join("debug").join(format!("{DLL_PREFIX}_hereafter{DLL_SUFFIX}"));
     let site = target.join("site");
-    lay_out(&library, &site)?;
+    python::lay_out(&library, &site)?;
 
     let mut all = Command::new(&oracle);
     all.arg("run").args(arguments).arg("--python").arg(environment.program("python"));
@@ -82,22 +82,6 @@ pub(super) fn run(steps: &mut Steps, environment: &Environment, arguments: &[&st
     fs::write(&shown, lines).with_context(|| format!("writing {}", shown.display()))?;
     steps.run("what was reached of the engine", &mut of_engine(&["report"]))?;
     println!("\nHow often each line was reached: {}", shown.display());
-    Ok(())
-}
-
-/// The Python package as it would be installed, with this library.
-fn lay_out(library: &Path, site: &Path) -> Result<()> {
-    let package = site.join("hereafter");
-    fs::create_dir_all(&package).context("making a folder for the package")?;
-    let sources = step::root().join("python/hereafter");
-    for file in fs::read_dir(&sources).with_context(|| format!("reading {}", sources.display()))? {
-        let file = file?;
-        if file.file_type()?.is_file() {
-            fs::copy(file.path(), package.join(file.file_name()))?;
-        }
-    }
-    let name = if cfg!(windows) { "_hereafter.pyd" } else { "_hereafter.so" };
-    fs::copy(library, package.join(name)).context("copying the library")?;
     Ok(())
 }
 

@@ -248,7 +248,7 @@ impl<P: LineProtocol> LineReceiver<P> {
             buffer.extend_from_slice(extra);
             buffer.extend_from_slice(&rest);
         }
-        self.go_on();
+        super::go_on(self.transport(), || self.hand_on());
     }
 
     /// Hands nothing on, and receives nothing, until
@@ -284,7 +284,7 @@ impl<P: LineProtocol> LineReceiver<P> {
         if let Some(transport) = self.transport() {
             transport.resume_producing();
         }
-        self.go_on();
+        super::go_on(self.transport(), || self.hand_on());
     }
 
     /// Takes what has come and was not handed on (Twisted's `clearLineBuffer`).
@@ -300,15 +300,6 @@ impl<P: LineProtocol> LineReceiver<P> {
     pub fn clear_line_buffer(&self) -> Bytes {
         self.0.searched.set(0);
         self.0.buffer.borrow_mut().split().freeze()
-    }
-
-    /// Hands on what has waited, for whoever asks for that: a panic in the protocol is no affair of
-    /// his.
-    fn go_on(&self) {
-        match self.transport() {
-            Some(transport) => transport.0.call_from_outside("a protocol", || self.hand_on()),
-            None => self.hand_on(),
-        }
     }
 
     /// Hands on what there is, unless that is being done further up the stack.

@@ -8,8 +8,19 @@
 mod lines;
 mod strings;
 
+use crate::transport::Transport;
+
 pub use lines::{LineProtocol, LineReceiver};
 pub use strings::{
     Int8StringReceiver, Int16StringReceiver, Int32StringReceiver, IntStringReceiver, Prefix,
     StringProtocol,
 };
+
+/// Has a receiver hand on what has waited, for whoever asks for that: a panic in the protocol is no
+/// affair of his.
+fn go_on(transport: Option<Transport>, hand_on: impl FnOnce()) {
+    match transport {
+        Some(transport) => transport.0.call_from_outside("a protocol", hand_on),
+        None => hand_on(),
+    }
+}

@@ -253,16 +253,7 @@ impl<N: Prefix, P: StringProtocol<N>> IntStringReceiver<N, P> {
         if let Some(transport) = self.transport() {
             transport.resume_producing();
         }
-        self.go_on();
-    }
-
-    /// Hands on what has waited, for whoever asks for that: a panic in the protocol is no affair of
-    /// his.
-    fn go_on(&self) {
-        match self.transport() {
-            Some(transport) => transport.0.call_from_outside("a protocol", || self.hand_on()),
-            None => self.hand_on(),
-        }
+        super::go_on(self.transport(), || self.hand_on());
     }
 
     /// Hands on what there is, unless that is being done further up the stack.

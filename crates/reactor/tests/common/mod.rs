@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use hereafter::{Deferred, Failure, Trigger};
 use hereafter_reactor::endpoints::{ClientEndpoint, Port, server_from_string};
-use hereafter_reactor::{Address, Factory, Protocol, Reactor, Transport};
+use hereafter_reactor::{Address, Factory, Protocol, Reactor, RunOptions, Transport};
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::future::Future;
@@ -44,6 +44,23 @@ where
     let result = result?;
     assert_eq!(left, (0, 0, 0), "connections, ports and delayed calls that were left");
     Ok(result)
+}
+
+/// Runs a reactor until `d` has fired, and gives back its result.
+pub(crate) fn run_until<T: 'static>(
+    reactor: &Reactor,
+    options: RunOptions,
+    d: Deferred<T>,
+) -> Result<T, Failure> {
+    let (result, remote) = (Rc::new(Cell::new(None)), reactor.remote());
+    let seen = result.clone();
+    d.add_both(move |result| {
+        seen.set(Some(result));
+        remote.stop();
+    })
+    .detach();
+    reactor.run_with(options).map_err(Failure::new)?;
+    result.take().expect("the reactor was stopped by this")
 }
 
 /// The tasks of the reactor itself: one for each signal that it watches for.

@@ -21,7 +21,7 @@
 mod operations;
 mod world;
 
-use crate::program::{Block, FUEL, Program, Which};
+use crate::program::{Block, FUEL, Link, Program, Which};
 use crate::tokens;
 use arbitrary::Arbitrary;
 use hereafter::report;
@@ -96,21 +96,6 @@ pub enum Op {
     /// A coroutine that waits for these, one after the other, wakes itself once if asked to, and
     /// ends.
     Coroutine([Which; 2], bool, Act),
-}
-
-/// What a link is.
-#[derive(Arbitrary, Debug, Clone, Copy)]
-pub enum Link {
-    /// `map`
-    Map,
-    /// `add_callback`
-    Callback,
-    /// `add_errback`
-    Errback,
-    /// `add_callbacks`
-    Callbacks,
-    /// `add_both`
-    Both,
 }
 
 /// What a link does: it runs a block, and ends.

@@ -1,8 +1,8 @@
 //! What the operations do.
 
 use super::world::{AnyTrigger, D, Entry, Guard, Kind, Line, Parcel, World, failure};
-use super::{Act, Canceller, Link, Op, Rule};
-use crate::program::Which;
+use super::{Act, Canceller, Op, Rule};
+use crate::program::{Link, Which};
 use crate::tokens::{self, OnDrop, Token, wrong};
 use hereafter::clock::Clock;
 use hereafter::errors::{CancelledError, TimeoutError};

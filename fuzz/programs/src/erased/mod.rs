@@ -13,7 +13,7 @@
 
 pub mod things;
 
-use crate::program::{Block, FUEL, Program, Which};
+use crate::program::{Block, FUEL, Link, Program, Which};
 use crate::tokens::{self, OnDrop, Oops, Sizeless, Token, wrong};
 use arbitrary::Arbitrary;
 use hereafter::{CancelHandle, Deferred, Failure, PauseGuard, SharedTrigger, Trigger, report};
@@ -55,21 +55,6 @@ pub enum Op {
     ChainTo(Which, Which),
     /// Makes a coroutine that awaits a deferred, holding something meanwhile.
     Coroutine(Which, OnDrop, Act),
-}
-
-/// What a link is.
-#[derive(Arbitrary, Debug, Clone, Copy)]
-pub enum Link {
-    /// `map`
-    Map,
-    /// `add_callback`
-    Callback,
-    /// `add_errback`
-    Errback,
-    /// `add_callbacks`
-    Callbacks,
-    /// `add_both`
-    Both,
 }
 
 /// A result.
