@@ -2,9 +2,10 @@
 
 use crate::deferred::Deferred;
 use crate::failure;
+use crate::inline::Driver;
 use crate::names::name;
 use crate::raw::{self, Attached, Awaits, Known, Layout, Sent, Slot};
-use crate::world::state;
+use crate::world::{Link, state};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -42,13 +43,30 @@ impl Awaits for Deferred {
     fn go_on<'py>(awaiter: &Bound<'py, Awaiter>) -> Option<Sent<'py>> {
         let py = awaiter.py();
         let deferred = awaiter.get().deferred.get(py).get(py)?;
-        let its = state(&deferred);
-        // A pause holds up no run that has begun, and so none of those who wait in it: to wait once more would never end.
-        if !its.chain.is_fired() || (its.chain.paused() != 0 && !its.chain.is_running()) {
+        if must_wait(&deferred) {
             return Some(Sent::Yielded(deferred.into_any()));
         }
-        its.result.get(py).filter(|result| !failure::is_failure(result)).map(Sent::Returned)
+        state(&deferred)
+            .result
+            .get(py)
+            .filter(|result| !failure::is_failure(result))
+            .map(Sent::Returned)
     }
+}
+
+fn must_wait(deferred: &Bound<'_, Deferred>) -> bool {
+    let its = state(deferred);
+    if !its.chain.is_fired() {
+        return true;
+    }
+    // A pause holds up no run that has begun. Where only those who wait are left in it, nothing would
+    // be new for them, and to wait once more would never end.
+    let only_waits = |link: &Link| match link {
+        Link::Resume(_) => Ok(()),
+        Link::Both(function) if function.bind(deferred.py()).is_instance_of::<Driver>() => Ok(()),
+        _ => Err(()),
+    };
+    its.chain.paused() != 0 && !(its.chain.is_running() && its.links.each(only_waits).is_ok())
 }
 
 impl Awaiter {

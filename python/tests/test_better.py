@@ -224,6 +224,25 @@ def test_awaitingWhatItsOwnCallbackHasPausedEnds() -> None:
     assert ended[0].result == "result"
 
 
+def test_awaitingWhatItsOwnCallbackHasPausedWaitsForItsCallbacks() -> None:
+    """As on Twisted's, a callback that stands behind those who wait is called first, with the None that they leave."""
+    deferred: Deferred[object] = Deferred()
+    deferred.pause()
+    deferred.callback("result")
+    heard: list[object] = []
+
+    def pauses(result: object) -> object:
+        deferred.addCallback(lambda result: heard.append(result) or "of the callback")
+        deferred.pause()
+        return result
+
+    deferred.addCallback(pauses)
+    ended = [Deferred.fromCoroutine(awaited(deferred)) for _ in range(2)]
+    deferred.unpause()
+    assert heard == [None]
+    assert [one.result for one in ended] == ["of the callback", None]
+
+
 def test_aListThatItsOwnMemberWaitsForCanBeCancelled() -> None:
     """On Twisted the cancel goes round until the stack is used up, and from each of those calls anew."""
     member: Deferred[object] = Deferred()
