@@ -273,10 +273,10 @@ fn of_generator(outermost: &Bound<'_, PyAny>) -> String {
         frames.push(frame_text(&frame));
         next = suspended(&awaited);
     }
-    match frames.is_empty() {
-        true => format!("the {kind} {name} is through"),
-        false => format!("the {kind} {name} {does} at {}", frames.join(", for ")),
+    if frames.is_empty() {
+        return format!("the {kind} {name} is through");
     }
+    format!("the {kind} {name} {does} at {}", frames.join(", for "))
 }
 
 /// Whether an attribute of a generator's is there, and true.
