@@ -200,6 +200,8 @@ fn a_ring_and_a_long_chain_are_drawn_in_part() {
     let ring =
         graph["edges"].as_array().unwrap().iter().filter(|edge| edge[0].as_u64() >= Some(chain));
     assert_eq!(ring.count(), 2);
+    let hints: Vec<_> = nodes.iter().filter(|node| node["hint"] == "waits-on-itself").collect();
+    assert_eq!(hints.len(), 2);
 }
 
 #[test]

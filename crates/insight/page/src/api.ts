@@ -49,7 +49,7 @@ export interface Rows {
   rows: Row[];
 }
 
-export type LinkState = "ahead" | "runs" | "value" | "failed" | "passed" | "waits" | "handed";
+export type LinkState = "ahead" | "runs" | "value" | "handled" | "failed" | "passed" | "waits" | "handed";
 
 export interface Link {
   kind: string;
@@ -58,16 +58,20 @@ export interface Link {
   end: string | null;
   took: number | null;
   waited: number | null;
+  kept: string | null;
 }
 
 export interface Story {
   name: string;
-  state: State | "value" | "gone";
+  number: number | null;
+  state: State | "value" | "gone" | "circle";
   now: string;
   made: string | null;
+  within: string | null;
   age: number | null;
   fired_after: number | null;
   cancelled: boolean;
+  paused: string | null;
   left_out: number;
   links: Link[];
   waits_on: Story[];

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { Link, Story } from "./api";
 import { Chip, Place } from "./parts";
+import { to } from "./route";
 import { span, SIGNS } from "./words";
 
 export function StoryTree({ story }: { story: Story }) {
@@ -25,11 +26,14 @@ function One({ story }: { story: Story }) {
   return (
     <article class={`one ${story.state}`}>
       <h3>
-        {story.name} <Chip state={story.state} />
+        {story.number === null ? story.name : <a href={to(`deferred/${story.number}`)}>{story.name}</a>}{" "}
+        <Chip state={story.state} />
       </h3>
       <p class="now">{story.now}</p>
       <dl>
         {story.made && <Fact title="made at"><Place>{story.made}</Place></Fact>}
+        {story.within && <Fact title="by a link of"><Named>{story.within}</Named></Fact>}
+        {story.paused && <Fact title="paused at"><Place>{story.paused}</Place></Fact>}
         {story.age !== null && <Fact title="age">{span(story.age)}</Fact>}
         {story.fired_after !== null && <Fact title="fired after">{span(story.fired_after)}</Fact>}
         {story.cancelled && <Fact title="cancelled">yes</Fact>}
@@ -66,6 +70,17 @@ function Step({ link }: { link: Link }) {
         {link.took !== null && <>took {span(link.took)}</>}
         {link.waited !== null && <>, then waited {span(link.waited)}</>}
       </span>
+      {link.kept && (
+        <span class="kept">
+          made <Named>{link.kept}</Named>, which is pending, and did not give it back
+        </span>
+      )}
     </li>
   );
+}
+
+/** What a story calls another deferred leads there. */
+function Named({ children }: { children: string }) {
+  const number = /\d+/.exec(children)?.[0];
+  return number ? <a href={to(`deferred/${number}`)}>{children}</a> : <>{children}</>;
 }

@@ -31,6 +31,7 @@ export const STATES: Record<State | Story["state"], string> = {
   failed: "failed",
   value: "has a value",
   gone: "through",
+  circle: "told above",
 };
 
 export const HINTS: Record<Hint, { short: string; long: string }> = {
@@ -55,6 +56,7 @@ export const HINTS: Record<Hint, { short: string; long: string }> = {
 /** A sign for each end of a link, beside its colour. */
 export const SIGNS: Record<LinkState, string> = {
   value: "✓",
+  handled: "✓",
   failed: "✗",
   passed: "–",
   waits: "…",

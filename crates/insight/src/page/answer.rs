@@ -32,7 +32,38 @@ pub struct Answer {
     pub body: Cow<'static, str>,
 }
 
+/// The headers of every answer, beside `Content-Type`: no other page may read, frame or keep it, and
+/// in it no script may run but the page's own.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_insight::page::HEADERS;
+/// assert!(HEADERS.contains(&("Cache-Control", "no-store")));
+/// ```
+pub const HEADERS: [(&str, &str); 6] = [
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", include_str!("../../page/dist/content-security-policy.txt")),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+];
+
 impl Answer {
+    /// The page itself: one file, with all that belongs to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let page = hereafter_insight::page::Answer::page();
+    /// assert!(page.body.starts_with("<!doctype html>"));
+    /// ```
+    pub fn page() -> Self {
+        let body = Cow::Borrowed(include_str!("../../page/dist/index.html"));
+        Self { status: 200, content_type: "text/html; charset=utf-8", body }
+    }
+
     /// An answer in words: why there is no other.
     ///
     /// # Examples

@@ -46,7 +46,7 @@ mod journal;
 mod table;
 mod told;
 
-pub use answer::{Answer, answer};
+pub use answer::{Answer, HEADERS, answer};
 pub use gate::{Admitted, Gate};
 pub use journal::{Counts, Event, Fate, Journal, Slow};
 
@@ -71,14 +71,15 @@ pub enum Doing {
     Failed,
 }
 
-/// Why a deferred may never come to its end.
+/// Why a deferred may never come to its end, or nobody hear of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Hint {
     /// Whoever could have fired it has let go of it.
     LostTrigger,
-    /// It waits, in the end, on itself.
+    /// It waits, in the end, on itself, or on one that does. No door has to find that out: it is
+    /// seen here.
     WaitsOnItself,
     /// It is paused, and has a result that it could go on with.
     Paused,
@@ -104,7 +105,7 @@ pub struct Row<P> {
     pub doing: Doing,
     /// How many links are still to come.
     pub ahead: u32,
-    /// Why it may never come to its end.
+    /// Why it may never come to its end, or nobody hear of it.
     pub hint: Option<Hint>,
 }
 

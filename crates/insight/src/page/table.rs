@@ -49,7 +49,38 @@ impl Table {
         waits.dedup();
         let mut waiters: Vec<_> = waits.iter().map(|(who, on)| (*on, *who)).collect();
         waiters.sort_unstable();
-        Self { entries, places: places.texts, waits, waiters }
+        let mut table = Self { entries, places: places.texts, waits, waiters };
+        table.find_circles();
+        table
+    }
+
+    /// Gives those a hint that wait on themselves, or on such ones.
+    fn find_circles(&mut self) {
+        // Who waits on nothing is taken away, then who waits on nothing else, and so on.
+        let mut left: HashMap<u64, usize> = HashMap::new();
+        for (who, on) in &self.waits {
+            if self.find(*on).is_some() {
+                *left.entry(*who).or_default() += 1;
+            }
+        }
+        let ends = self.entries.iter().map(|entry| entry.number);
+        let mut queue: Vec<_> = ends.filter(|number| !left.contains_key(number)).collect();
+        while let Some(next) = queue.pop() {
+            for waiter in self.waiters(next) {
+                if let Some(count) = left.get_mut(&waiter) {
+                    *count -= 1;
+                    if *count == 0 {
+                        left.remove(&waiter);
+                        queue.push(waiter);
+                    }
+                }
+            }
+        }
+        for entry in &mut self.entries {
+            if left.contains_key(&entry.number) {
+                entry.hint = Some(Hint::WaitsOnItself);
+            }
+        }
     }
 
     pub(super) fn find(&self, number: u64) -> Option<&Entry> {

@@ -7,13 +7,18 @@ use std::time::Duration;
 #[derive(Serialize)]
 pub(super) struct Tree<'a> {
     name: &'a str,
+    number: Option<u64>,
     /// One word, by which it is coloured.
     state: &'static str,
     now: String,
     made: Option<&'a str>,
+    /// By a link of which deferred.
+    within: Option<&'a str>,
     age: Option<f64>,
     fired_after: Option<f64>,
     cancelled: bool,
+    /// Where.
+    paused: Option<&'a str>,
     left_out: usize,
     links: Vec<Link<'a>>,
     waits_on: Vec<Tree<'a>>,
@@ -27,12 +32,15 @@ struct Link<'a> {
     end: Option<String>,
     took: Option<f64>,
     waited: Option<f64>,
+    /// What it made, and did not give back.
+    kept: Option<&'a str>,
 }
 
 impl<'a> From<&'a Story> for Tree<'a> {
     fn from(story: &'a Story) -> Self {
         Self {
             name: &story.name,
+            number: story.number,
             state: match story.now {
                 Now::Unfired { .. } => "unfired",
                 Now::Runs => "runs",
@@ -41,12 +49,15 @@ impl<'a> From<&'a Story> for Tree<'a> {
                 Now::Value => "value",
                 Now::Failed(_) => "failed",
                 Now::Gone => "gone",
+                Now::Circle => "circle",
             },
             now: story.now.to_string(),
             made: story.made.as_deref(),
+            within: story.within.as_deref(),
             age: seconds(story.age),
             fired_after: seconds(story.fired_after),
             cancelled: story.cancelled,
+            paused: story.paused.as_deref(),
             left_out: story.left_out,
             links: story.links.iter().map(Link::from).collect(),
             waits_on: story.waits_on.iter().map(Tree::from).collect(),
@@ -63,6 +74,7 @@ impl<'a> From<&'a Told> for Link<'a> {
                 None => "ahead",
                 Some(End::Runs) => "runs",
                 Some(End::Value) => "value",
+                Some(End::Handled(_)) => "handled",
                 Some(End::Failed(_)) => "failed",
                 Some(End::Passed) => "passed",
                 Some(End::Returned(_)) => "waits",
@@ -71,6 +83,7 @@ impl<'a> From<&'a Told> for Link<'a> {
             end: link.end.as_ref().map(ToString::to_string),
             took: seconds(link.took),
             waited: seconds(link.waited),
+            kept: link.kept.as_deref(),
         }
     }
 }

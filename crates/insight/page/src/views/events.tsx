@@ -34,7 +34,7 @@ export function Lost({ open }: { open: string }) {
   return (
     <>
       <Panel
-        title="May never come to their end"
+        title="Worth a look"
         aside={stuck.data && <p class="found">{count(stuck.data.matched)}</p>}
       >
         {stuck.data?.rows.length ? (

@@ -71,7 +71,7 @@ export function OverviewView() {
           </ul>
           {now.pending === 0 && <p class="empty">Nothing is pending.</p>}
         </Panel>
-        <Panel title="May never come to their end">
+        <Panel title="Worth a look">
           <ul class="plain">
             {now.hints.map(([hint, n]) => (
               <li key={hint}>
@@ -96,7 +96,7 @@ export function OverviewView() {
                 <th scope="col" class="wide"><span class="visually-hidden">Share</span></th>
                 <th scope="col" class="number">Oldest</th>
                 <th scope="col" class="number">Youngest</th>
-                <th scope="col" class="number">May never end</th>
+                <th scope="col" class="number">Worth a look</th>
               </tr>
             </thead>
             <tbody>

@@ -44,7 +44,7 @@ export function Pending({ query }: { query: URLSearchParams }) {
           choose={(state) => change({ state })}
         />
         <Choice
-          title="May never end"
+          title="Worth a look"
           value={asked.hint}
           known={Object.entries(HINTS).map(([hint, words]) => [hint, words.short])}
           choose={(hint) => change({ hint })}
