@@ -246,7 +246,7 @@ impl fmt::Display for Story {
 }
 
 /// A time as people say it.
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
