@@ -151,9 +151,12 @@ class Run:
                 # Stock may come back to one that handed its result on, and find there what an await has handled.
                 self.excuse("a failure that was awaited is reported")
         for paused in filter(None, (reference() for reference in self.paused)):
-            if "InlineCallbacksCancelledError" in show(getattr(paused, "result", None)):
-                # Twisted tells a generator of a cancel by a link, which a pause holds up.
-                self.excuse("a coroutine is cancelled while it is paused", "native")
+            self.look_at_paused(paused)
+
+    def look_at_paused(self, paused):
+        if "InlineCallbacksCancelledError" in show(getattr(paused, "result", None)):
+            # Twisted tells a generator of a cancel by a link, which a pause holds up.
+            self.excuse("a coroutine is cancelled while it is paused", "native")
 
     def log(self, event):
         # A report is two: a headline, and the failure.
@@ -337,6 +340,7 @@ class Run:
 
     def unpause(self, number):
         if number in self.deferreds:
+            self.look_at_paused(self.deferreds[number])
             self.deferreds[number].unpause()
 
     def chain(self, number, other):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from functools import wraps
 from types import TracebackType
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Generator
 
 from hereafter import _callbacks, _hereafter
 
@@ -60,24 +60,14 @@ def _check_return_value(trace: TracebackType | None) -> None:
     )
 
 
-def _throw(
-    self: Any, error: Any, value: BaseException | None = None, traceback: TracebackType | None = None
-) -> NoReturn:
+def _throw() -> Generator[None, None, None]:
     """
-    Raise what is thrown into an ``await``, from a frame of Python code: Twisted's own leaves one there too,
-    and some count the lines of a traceback.
+    Stand for a wait into which something is thrown.
+
+    Twisted's own leaves a frame of Python code in the traceback there too, and some count the lines of a
+    traceback. A generator's keeps no frames of those who called it, as a function's would.
     """
-    error = error if value is None else value
-    if traceback is not None:
-        error = (error() if isinstance(error, type) else error).with_traceback(traceback)
-    try:
-        if isinstance(error, StopIteration):
-            # It would end the wait, with a value. No generator lets it out, and so neither does Twisted's await.
-            raise RuntimeError("generator raised StopIteration") from error
-        raise error
-    finally:
-        # The traceback keeps the frame, which is to keep nothing.
-        del self, error, value, traceback
+    yield
 
 
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -125,7 +115,7 @@ def rebuild(names: dict[str, Any]) -> None:
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
-    type(new().__await__()).throw = _throw
+    type(new().__await__()).throw = property(lambda _: _throw().throw)
     new._callbacks = property(_callbacks.get, _callbacks.replace)
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES

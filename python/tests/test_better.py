@@ -208,6 +208,22 @@ def test_theUnhandledErrorOfAGeneratorIsReportedAtOnce(
     assert [str(event["log_level"]) for event in logged] == ["<LogLevel=critical>"] * 2
 
 
+def test_whatIsThrownIntoAnAwaitHoldsNobodyWhoHasBroughtIt() -> None:
+    """The frames of a traceback hold those who called them, and what is in them, unless they are of a generator."""
+    deferred: Deferred[object] = Deferred()
+    waiting = Deferred.fromCoroutine(awaited(deferred))
+
+    def brings() -> weakref.ref[Deferred[object]]:
+        brought: Deferred[object] = Deferred()
+        deferred.errback(ValueError("kept"))
+        return weakref.ref(brought)
+
+    error: list[BaseException] = []
+    waiting.addErrback(lambda failure: error.append(failure.value))
+    assert brings()() is None
+    assert isinstance(error[0], ValueError)
+
+
 def test_awaitingWhatItsOwnCallbackHasPausedEnds() -> None:
     """On Twisted's the wait begins anew without end."""
     deferred: Deferred[object] = Deferred()

@@ -514,6 +514,8 @@ impl<T: 'static> Deferred<T> {
     pub fn pause(&mut self) -> PauseGuard {
         let cell = self.as_cell().clone();
         cell.chain().pause();
+        #[cfg(feature = "inspect")]
+        crate::inspect::paused(&cell, Location::caller());
         PauseGuard(cell)
     }
 

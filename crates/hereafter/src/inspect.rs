@@ -23,13 +23,13 @@
 //! prints:
 //!
 //! ```text
-//! Deferred at 0x55d0c8a3b2c0 waits
+//! Deferred 2 at 0x55d0c8a3b2c0 waits
 //! ├─ made at src/app.rs:6:20, 41.6 us ago
 //! ├─ fired after 15.1 us
 //! ├─ callback added at src/app.rs:7:11: a value, took 210 ns
-//! ├─ callback added at src/app.rs:7:27: gave back Deferred at 0x55d0c8a3b360, took 190 ns
+//! ├─ callback added at src/app.rs:7:27: gave back Deferred 1 at 0x55d0c8a3b360, took 190 ns
 //! ├─ callback added at src/app.rs:7:55: still to come
-//! └─ on Deferred at 0x55d0c8a3b360 has not fired; its trigger is still there
+//! └─ on Deferred 1 at 0x55d0c8a3b360 has not fired; its trigger is still there
 //!    └─ made at src/app.rs:5:27, 44.0 us ago
 //! ```
 
@@ -37,7 +37,7 @@ use crate::cell::{CellRef, WeakCellRef};
 use crate::debug::{self, HISTORIES};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
 pub use hereafter_insight::{End, Kind, Now, Story, Told};
@@ -49,27 +49,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const DEPTH: usize = 50;
 
 /// The history of a deferred, and its place among those of its thread.
-pub(crate) struct Noted {
-    history: History<&'static Location<'static>>,
-    number: u64,
-}
+pub(crate) struct Noted(History<&'static Location<'static>>);
 
 thread_local! {
-    static NEXT: Cell<u64> = const { Cell::new(0) };
     /// Every deferred of this thread that has a history and is alive, oldest first.
     static ALIVE: RefCell<BTreeMap<u64, WeakCellRef>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl Noted {
     pub(crate) fn new(made: &'static Location<'static>) -> Self {
-        let number = NEXT.try_with(|next| next.replace(next.get() + 1)).unwrap_or_default();
-        Self { history: History::new(made), number }
+        Self(History::new(made))
     }
 }
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        let gone = ALIVE.try_with(|alive| alive.borrow_mut().remove(&self.number));
+        let gone = ALIVE.try_with(|alive| alive.borrow_mut().remove(&self.0.number()));
         drop(gone);
     }
 }
@@ -157,18 +152,24 @@ pub fn pending() -> Vec<Story> {
     let alive: Vec<_> = ALIVE
         .try_with(|alive| alive.borrow().values().filter_map(WeakCellRef::upgrade).collect())
         .unwrap_or_default();
-    let is_pending = |cell: &&CellRef| {
-        let chain = cell.chain();
-        !chain.is_fired() || chain.is_running() || chain.paused() != 0
-    };
-    alive.iter().filter(is_pending).map(story).collect()
+    alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
+}
+
+fn is_pending(cell: &CellRef) -> bool {
+    let chain = cell.chain();
+    !chain.is_fired() || chain.is_running() || chain.paused() != 0
+}
+
+/// The pending deferred of that number.
+fn find(number: u64) -> Option<CellRef> {
+    let found = ALIVE.try_with(|alive| alive.borrow().get(&number).and_then(WeakCellRef::upgrade));
+    found.ok().flatten().filter(is_pending)
 }
 
 /// The deferred has found its place.
 #[cold]
 pub(crate) fn register(cell: &CellRef) {
-    let number = cell.with_notes(|notes| Some(notes?.history.as_ref()?.number));
-    if let Some(number) = number {
+    if let Some(number) = number(cell) {
         let _ = ALIVE.try_with(|alive| alive.borrow_mut().insert(number, cell.downgrade()));
     }
 }
@@ -183,9 +184,9 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     };
     cell.with_notes(|notes| {
         let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) else { return };
-        let history = &mut noted.history;
+        let history = &mut noted.0;
         match event {
-            Event::Fired => history.fired(),
+            Event::Fired => history.fired(failure_name(cell)),
             Event::Cancelled => history.cancelled(),
             Event::Runs => match front {
                 None => {}
@@ -197,17 +198,31 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
                 let name = cell.body().waiting_on().map_or_else(String::new, |inner| name(&inner));
                 history.ran(End::Returned(name));
             }
+            Event::Ran(Step::Fired(target) | Step::Called(target)) => {
+                history.ran(End::HandedOn(name(target)));
+            }
             Event::Ran(_) | Event::Waits(_) => {}
             Event::Resumed => history.resumed(end(cell)),
         }
     });
 }
 
+fn failure_name(cell: &CellRef) -> Option<String> {
+    cell.body().failure().map(|failure| failure.type_name().to_owned())
+}
+
 fn end(cell: &CellRef) -> End {
-    match cell.body().failure() {
-        Some(failure) => End::Failed(failure.type_name().to_owned()),
-        None => End::Value,
-    }
+    failure_name(cell).map_or(End::Value, End::Failed)
+}
+
+/// Somebody has paused it there.
+#[cold]
+pub(crate) fn paused(cell: &CellRef, at: &'static Location<'static>) {
+    cell.with_notes(|notes| {
+        if let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) {
+            noted.0.paused(at);
+        }
+    });
 }
 
 /// The failure in words, some of which are the error's own.
@@ -217,8 +232,15 @@ fn text(failure: &Failure) -> String {
     format!("{}: {said}", failure.type_name())
 }
 
+fn number(cell: &CellRef) -> Option<u64> {
+    cell.with_notes(|notes| Some(notes?.history.as_ref()?.0.number()))
+}
+
 fn name(cell: &CellRef) -> String {
-    format!("Deferred at {:p}", cell.address())
+    match number(cell) {
+        Some(number) => format!("Deferred {number} at {:p}", cell.address()),
+        None => format!("Deferred at {:p}", cell.address()),
+    }
 }
 
 /// The story of a deferred of which a history is kept.
@@ -262,11 +284,15 @@ fn of_one(cell: &CellRef) -> Story {
     let mut story = Story::new(name(cell), now);
     story.made = Some(cell.made().to_string());
     cell.with_notes(|notes| {
-        let Some(noted) = notes.and_then(|notes| notes.history.as_ref()) else { return };
-        let history = &noted.history;
+        let Some(Noted(history)) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+        story.number = Some(history.number());
+        story.within = history.within().map(numbered);
         story.age = Some(history.age());
         story.fired_after = history.fired_after();
         story.cancelled = history.was_cancelled();
+        if matches!(story.now, Now::Paused(_)) {
+            story.paused = history.paused_at().map(ToString::to_string);
+        }
         story.left_out = history.left_out();
         story.links.extend(history.links().chain(history.current().map(|(ran, _)| ran)).map(told));
     });
@@ -276,13 +302,21 @@ fn of_one(cell: &CellRef) -> Story {
         end: None,
         took: None,
         waited: None,
+        kept: None,
     }));
     story
 }
 
+fn numbered(number: u64) -> String {
+    format!("Deferred {number}")
+}
+
 fn told(ran: &Ran<&'static Location<'static>>) -> Told {
     let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
+    // What was given back is waited for, or was.
+    let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
     Told {
+        kept: kept.and_then(|number| find(number).map(|_| numbered(number))),
         kind: ran.kind,
         added: ran.added.map(ToString::to_string),
         end: Some(ran.end.clone()),

@@ -338,6 +338,11 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
 
     fn arrive(&self, index: usize, result: Result<T, Failure>) {
         if self.is_over() {
+            if result.is_ok() && self.rule.cancel_losers {
+                // It has won a race that was cancelled: whatever the others wait for by now is in vain.
+                self.cancel_members(Some(index));
+                self.handles.take();
+            }
             return self.discard(result);
         }
         self.left.set(self.left.get() - 1);
@@ -384,7 +389,6 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
     /// A race that is cancelled does not wait for those that take their time.
     fn give_up(&self) {
         if let Some(trigger) = self.trigger.take() {
-            self.handles.take();
             trigger.fire(Err(Failure::made_at(CancelledError, self.made)));
         }
     }

@@ -3,7 +3,7 @@
 use hereafter::inspect::{self, End, Kind, Now, Story};
 use hereafter::{Deferred, Failure, report};
 
-/// The tree, with every address replaced by a letter and every time by `T`.
+/// The tree, with every address replaced by a letter, every time by `T`, and no numbers.
 fn drawn(story: &Story) -> String {
     let mut names = Vec::new();
     let mut text = story.to_string().replace(&format!("{}:", file!()), "here:");
@@ -21,6 +21,9 @@ fn drawn(story: &Story) -> String {
         let mut words = line.split(' ').peekable();
         let mut kept = Vec::new();
         while let Some(word) = words.next() {
+            if kept.last().is_some_and(|before| before == "Deferred") && is_time(word) {
+                continue;
+            }
             if is_time(word) && words.peek().is_some_and(|unit| unit.len() <= 3) {
                 let unit = words.next().unwrap();
                 kept.push(format!("T{}", if unit.ends_with(',') { "," } else { "" }));
@@ -125,6 +128,53 @@ fn a_paused_one_says_so() {
     assert_eq!(inspect::explain(&d).now, Now::Paused(1));
     drop(pause);
     assert_eq!(inspect::explain(&d).now, Now::Value);
+}
+
+#[test]
+fn where_it_was_paused_is_told() {
+    inspect::enable();
+    let (trigger, mut d) = Deferred::<u32>::new();
+    let line = line!() + 1;
+    let pause = d.pause();
+    trigger.callback(1);
+    let story = inspect::explain(&d);
+    assert_eq!(story.paused, Some(format!("{}:{line}:19", file!())));
+    drop(pause);
+    assert_eq!(inspect::explain(&d).paused, None);
+}
+
+#[test]
+fn a_deferred_that_a_callback_has_made_and_kept_is_told() {
+    inspect::enable();
+    let forgotten = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let (trigger, d) = Deferred::<u32>::new();
+    let kept = forgotten.clone();
+    let d = d.map(move |n| {
+        let (inner_trigger, inner) = Deferred::<u32>::new();
+        *kept.borrow_mut() = Some((inner_trigger, inner.map(|n| n + 1)));
+        n
+    });
+    trigger.callback(1);
+    let inner = inspect::explain(&forgotten.borrow().as_ref().unwrap().1);
+    let story = inspect::explain(&d);
+    assert_eq!(inner.within, Some(format!("Deferred {}", story.number.unwrap())));
+    let name = format!("Deferred {}", inner.number.unwrap());
+    assert_eq!(story.links[0].kept, Some(name.clone()));
+    assert!(story.to_string().contains(&format!("; made {name}, which is pending,")), "{story}");
+    let (inner_trigger, _inner) = forgotten.take().unwrap();
+    inner_trigger.callback(1);
+    assert_eq!(inspect::explain(&d).links[0].kept, None);
+}
+
+#[test]
+fn what_an_errback_has_handled_is_told() {
+    inspect::enable();
+    let (trigger, d) = Deferred::<u32>::new();
+    let d = d.add_errback(|_| Ok(0)).map(|n| n + 1);
+    trigger.errback(Failure::msg("it is broken"));
+    let story = inspect::explain(&d);
+    assert_eq!(story.links[0].end, Some(End::Handled("Error".to_owned())), "{story}");
+    assert_eq!(story.links[1].end, Some(End::Value));
 }
 
 #[test]

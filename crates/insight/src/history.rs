@@ -2,6 +2,8 @@
 
 use crate::moment::Moment;
 use crate::story::{End, Kind};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A link that has run.
@@ -17,6 +19,28 @@ pub struct Ran<P> {
     pub took: Duration,
     /// How long the deferred that it gave back was waited for.
     pub waited: Option<Duration>,
+    /// The number of the last deferred that was made while it ran.
+    pub made: Option<u64>,
+}
+
+/// What a thread is at: the deferred whose link runs, and the last one made meanwhile.
+#[derive(Clone, Copy)]
+struct Inside {
+    number: Option<u64>,
+    made: Option<u64>,
+}
+
+thread_local! {
+    static INSIDE: Cell<Inside> = const { Cell::new(Inside { number: None, made: None }) };
+}
+
+/// The link that runs, or whose deferred is waited for.
+#[derive(Debug, Clone)]
+struct Current<P> {
+    ran: Ran<P>,
+    since: Moment,
+    /// The deferred inside of whose link it was begun, and the last that was made there.
+    outer: (Option<u64>, Option<u64>),
 }
 
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
@@ -29,19 +53,24 @@ pub struct Ran<P> {
 /// use hereafter_insight::{History, Kind, End};
 ///
 /// let mut history = History::new("app.rs:3");
-/// history.fired();
+/// history.fired(None);
 /// history.runs(Kind::Callback, Some("app.rs:4"));
 /// history.ran(End::Value);
 /// assert_eq!(history.links().count(), 1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct History<P> {
+    number: u64,
     made: P,
+    /// The deferred one of whose links ran when this one was made.
+    within: Option<u64>,
     born: Moment,
     fired: Option<Moment>,
     cancelled: Option<Moment>,
-    /// The link that runs, or whose deferred is waited for, and since when.
-    current: Option<(Ran<P>, Moment)>,
+    paused: Option<P>,
+    /// The failure that it has got, and that no link has handled so far.
+    failing: Option<String>,
+    current: Option<Current<P>>,
     first: Vec<Ran<P>>,
     last: Option<Box<Ran<P>>>,
     left_out: usize,
@@ -59,11 +88,20 @@ impl<P: Clone> History<P> {
     /// assert_eq!(*hereafter_insight::History::new("app.rs:3").made(), "app.rs:3");
     /// ```
     pub fn new(made: P) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut inside = INSIDE.get();
+        inside.made = Some(number);
+        INSIDE.set(inside);
         Self {
+            number,
             made,
+            within: inside.number,
             born: Moment::now(),
             fired: None,
             cancelled: None,
+            paused: None,
+            failing: None,
             current: None,
             first: Vec::new(),
             last: None,
@@ -71,17 +109,31 @@ impl<P: Clone> History<P> {
         }
     }
 
-    /// It has got its first result.
+    /// It has got its first result; `failure` is the name of that, if it is one.
     ///
     /// # Examples
     ///
     /// ```
     /// let mut history = hereafter_insight::History::new("app.rs:3");
-    /// history.fired();
+    /// history.fired(None);
     /// assert!(history.fired_after().is_some());
     /// ```
-    pub fn fired(&mut self) {
+    pub fn fired(&mut self, failure: Option<String>) {
         self.fired.get_or_insert_with(Moment::now);
+        self.failing = failure;
+    }
+
+    /// Somebody has paused it, at this place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut history = hereafter_insight::History::new("app.rs:3");
+    /// history.paused("app.rs:8");
+    /// assert_eq!(history.paused_at(), Some(&"app.rs:8"));
+    /// ```
+    pub fn paused(&mut self, at: P) {
+        self.paused = Some(at);
     }
 
     /// Somebody has cancelled it.
@@ -103,8 +155,11 @@ impl<P: Clone> History<P> {
     ///
     /// See [`History`].
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
-        let ran = Ran { kind, added, end: End::Runs, took: Duration::ZERO, waited: None };
-        self.current = Some((ran, Moment::now()));
+        let ran =
+            Ran { kind, added, end: End::Runs, took: Duration::ZERO, waited: None, made: None };
+        let outer = INSIDE.replace(Inside { number: Some(self.number), made: None });
+        let outer = (outer.number, outer.made);
+        self.current = Some(Current { ran, since: Moment::now(), outer });
     }
 
     /// The result was not for this link, and passed.
@@ -118,26 +173,40 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.links().count(), 1);
     /// ```
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
-        self.runs(kind, added);
-        self.ran(End::Passed);
+        let end = End::Passed;
+        self.keep(Ran { kind, added, end, took: Duration::ZERO, waited: None, made: None });
     }
 
     /// The link that ran last is through. With [`End::Returned`], it is waited for what it gave
     /// back.
     ///
+    /// A link that gives a value where there was a failure has handled that.
+    ///
     /// # Examples
     ///
-    /// See [`History`].
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.fired(Some("ValueError".to_owned()));
+    /// history.runs(Kind::Errback, Some("app.rs:4"));
+    /// history.ran(End::Value);
+    /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".to_owned()));
+    /// ```
     pub fn ran(&mut self, end: End) {
-        let Some((ran, since)) = &mut self.current else { return };
+        let Some(mut current) = self.current.take() else { return };
         let now = Moment::now();
-        ran.took = now.since(*since);
-        *since = now;
-        let waits = matches!(end, End::Returned(_));
-        ran.end = end;
-        if !waits {
-            self.keep();
+        current.ran.took = now.since(current.since);
+        current.since = now;
+        let (number, made) = current.outer;
+        current.ran.made = INSIDE.replace(Inside { number, made }).made;
+        if matches!(end, End::Returned(_)) {
+            current.ran.end = end;
+            self.current = Some(current);
+            return;
         }
+        current.ran.end = self.settle(end);
+        self.keep(current.ran);
     }
 
     /// What the last link gave back has a result, which is ours now.
@@ -154,20 +223,70 @@ impl<P: Clone> History<P> {
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
     pub fn resumed(&mut self, end: End) {
-        if let Some((ran, since)) = &mut self.current {
-            ran.waited = Some(Moment::now().since(*since));
-            ran.end = end;
-            self.keep();
+        let Some(Current { mut ran, since, .. }) = self.current.take() else { return };
+        ran.waited = Some(Moment::now().since(since));
+        ran.end = self.settle(end);
+        self.keep(ran);
+    }
+
+    /// What came of a link, with regard to the failure that there was before it.
+    fn settle(&mut self, end: End) -> End {
+        let before = self.failing.take();
+        match (end, before) {
+            (End::Failed(name), _) => {
+                self.failing = Some(name.clone());
+                End::Failed(name)
+            }
+            (End::Value, Some(failure)) => End::Handled(failure),
+            (end, _) => end,
         }
     }
 
-    fn keep(&mut self) {
-        let Some((ran, _)) = self.current.take() else { return };
+    fn keep(&mut self, ran: Ran<P>) {
         if self.first.len() < KEPT {
             self.first.push(ran);
         } else if self.last.replace(Box::new(ran)).is_some() {
             self.left_out += 1;
         }
+    }
+
+    /// Its number: no other deferred of the process has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::History;
+    /// assert_ne!(History::new("app.rs:3").number(), History::new("app.rs:3").number());
+    /// ```
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The number of the deferred one of whose links made it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut outer = History::new("app.rs:3");
+    /// outer.runs(Kind::Callback, Some("app.rs:4"));
+    /// let inner = History::new("app.rs:9");
+    /// outer.ran(End::Value);
+    /// assert_eq!(inner.within(), Some(outer.number()));
+    /// assert_eq!(outer.links().next().unwrap().made, Some(inner.number()));
+    /// ```
+    pub fn within(&self) -> Option<u64> {
+        self.within
+    }
+
+    /// Where it was paused the last time.
+    ///
+    /// # Examples
+    ///
+    /// See [`paused`](History::paused).
+    pub fn paused_at(&self) -> Option<&P> {
+        self.paused.as_ref()
     }
 
     /// Where it was made.
@@ -223,8 +342,8 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.current().unwrap().0.kind, Kind::Errback);
     /// ```
     pub fn current(&self) -> Option<(&Ran<P>, Duration)> {
-        let (ran, since) = self.current.as_ref()?;
-        Some((ran, Moment::now().since(*since)))
+        let current = self.current.as_ref()?;
+        Some((&current.ran, Moment::now().since(current.since)))
     }
 
     /// The links that have run, in their order.

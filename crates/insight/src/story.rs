@@ -36,6 +36,8 @@ pub enum End {
     Runs,
     /// It gave back a value.
     Value,
+    /// It gave back a value where there was this failure.
+    Handled(String),
     /// It failed, or handed a failure on: which one.
     Failed(String),
     /// The result was not for it, and passed.
@@ -51,6 +53,7 @@ impl fmt::Display for End {
         match self {
             Self::Runs => f.write_str("runs now"),
             Self::Value => f.write_str("a value"),
+            Self::Handled(name) => write!(f, "handled {name}"),
             Self::Failed(name) => write!(f, "failed: {name}"),
             Self::Passed => f.write_str("passed by"),
             Self::Returned(name) => write!(f, "gave back {name}"),
@@ -80,6 +83,8 @@ pub enum Now {
     Failed(String),
     /// Its result has gone elsewhere.
     Gone,
+    /// It is one that the story has told of already: those in between wait for each other.
+    Circle,
 }
 
 impl fmt::Display for Now {
@@ -93,6 +98,7 @@ impl fmt::Display for Now {
             Self::Value => f.write_str("has a value"),
             Self::Failed(name) => write!(f, "has a failure that nobody has handled yet: {name}"),
             Self::Gone => f.write_str("is through"),
+            Self::Circle => f.write_str("as told above: they wait in a circle, which never ends"),
         }
     }
 }
@@ -110,6 +116,8 @@ pub struct Told {
     pub took: Option<Duration>,
     /// How long what it gave back was waited for.
     pub waited: Option<Duration>,
+    /// A deferred that was made while it ran, is still pending, and was not given back.
+    pub kept: Option<String>,
 }
 
 /// What is told of a deferred: what has happened to it, what it does now, what is still to come.
@@ -129,6 +137,7 @@ pub struct Told {
 ///     end: None,
 ///     took: None,
 ///     waited: None,
+///     kept: None,
 /// });
 /// assert_eq!(
 ///     story.to_string(),
@@ -141,16 +150,22 @@ pub struct Told {
 pub struct Story {
     /// What it is called.
     pub name: String,
+    /// Its number, if it has a history.
+    pub number: Option<u64>,
     /// What it does now.
     pub now: Now,
     /// Where it was made.
     pub made: Option<String>,
+    /// The deferred inside of whose link it was made.
+    pub within: Option<String>,
     /// How old it is.
     pub age: Option<Duration>,
     /// How old it was when it fired.
     pub fired_after: Option<Duration>,
     /// Whether somebody has cancelled it.
     pub cancelled: bool,
+    /// Where it was paused, while it is.
+    pub paused: Option<String>,
     /// How many links have run of which nothing is known any more.
     pub left_out: usize,
     /// Its links, in their order: those that have run, then those that are still to come.
@@ -168,23 +183,28 @@ impl Story {
     pub fn new(name: impl Into<String>, now: Now) -> Self {
         Self {
             name: name.into(),
+            number: None,
             now,
             made: None,
+            within: None,
             age: None,
             fired_after: None,
             cancelled: false,
+            paused: None,
             left_out: 0,
             links: Vec::new(),
             waits_on: Vec::new(),
         }
     }
 
-    /// The lines under its name.
-    fn lines(&self) -> Vec<String> {
+    /// What is said of it as a whole, in lines.
+    pub(crate) fn facts(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(made) = &self.made {
             let ago = self.age.map_or(String::new(), |age| format!(", {} ago", Span(age)));
-            lines.push(format!("made at {made}{ago}"));
+            let within = self.within.as_ref();
+            let within = within.map_or(String::new(), |outer| format!(", by a link of {outer}"));
+            lines.push(format!("made at {made}{ago}{within}"));
         }
         if let Some(after) = self.fired_after {
             lines.push(format!("fired after {}", Span(after)));
@@ -192,6 +212,15 @@ impl Story {
         if self.cancelled {
             lines.push("cancelled".to_owned());
         }
+        if let Some(paused) = &self.paused {
+            lines.push(format!("paused at {paused}"));
+        }
+        lines
+    }
+
+    /// The lines under its name.
+    fn lines(&self) -> Vec<String> {
+        let mut lines = self.facts();
         let (done, ahead): (Vec<_>, Vec<_>) =
             self.links.iter().partition(|link| link.end.is_some());
         lines.extend(done.iter().map(ToString::to_string));
@@ -219,6 +248,9 @@ impl fmt::Display for Told {
         }
         if let Some(waited) = self.waited {
             write!(f, ", then waited {}", Span(waited))?;
+        }
+        if let Some(kept) = &self.kept {
+            write!(f, "; made {kept}, which is pending, and did not give it back")?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 fn told(kind: Kind, line: u32, end: Option<End>) -> Told {
     let took = end.is_some().then_some(Duration::from_micros(3));
-    Told { kind, added: Some(format!("app.rs:{line}:9")), end, took, waited: None }
+    Told { kind, added: Some(format!("app.rs:{line}:9")), end, took, waited: None, kept: None }
 }
 
 /// One that has gone back and forth, and waits.

@@ -532,6 +532,28 @@ fn e4_a_race_that_is_won_by_being_cancelled_cancels_its_losers_on_both_accounts(
 }
 
 #[test]
+fn e4_the_late_winner_of_a_cancelled_race_cancels_what_the_others_wait_for_by_now() {
+    // A cancel does not reach it while it is paused.
+    let mut late = Deferred::<u32>::succeed(1);
+    let pause = late.pause();
+    let (_trigger, never) = Deferred::<u32>::new();
+    let log = Log::new();
+    let note = log.clone();
+    let never = never.add_errback(move |failure: Failure| {
+        note.note(failure);
+        Ok(0)
+    });
+    let (_first, other) = Deferred::<u32>::new();
+    let other = other.add_errback(move |_| never);
+    let d = race([late, other]);
+    d.cancel();
+    assert!(failure(d).is::<CancelledError>());
+    assert_eq!(log.take(), "");
+    pause.unpause();
+    assert_eq!(log.take(), "the deferred was cancelled");
+}
+
+#[test]
 fn e4_a_race_of_nobody_is_abandoned() {
     assert!(failure(race::<u32>([])).is::<Abandoned>());
 }

@@ -125,7 +125,7 @@ impl Link {
         let (look, went) = match &link.end {
             None => (Look::ToCome, None),
             Some(End::Runs) => (Look::Running, None),
-            Some(End::Value) => (Look::Value, Some(Side::Left)),
+            Some(End::Value | End::Handled(_)) => (Look::Value, Some(Side::Left)),
             Some(End::Failed(_)) => (Look::Failure, Some(Side::Right)),
             Some(End::Passed) => (Look::Quiet, came),
             Some(End::Returned(_)) => (Look::Waiting, None),
@@ -139,6 +139,9 @@ impl Link {
         }
         if let Some(waited) = link.waited {
             let _ = write!(said, ", then waited {}", Span(waited));
+        }
+        if let Some(kept) = &link.kept {
+            let _ = write!(said, "; made {kept}, and did not give it back");
         }
         let text = [link.kind.to_string(), link.added.clone().unwrap_or_default(), said];
         Self { column, look, text, came, went }
@@ -197,26 +200,12 @@ impl Chain {
             Now::Paused(_) | Now::Waits => (Look::Waiting, None),
             Now::Value => (Look::Value, Some((Side::Left, "a value".to_owned()))),
             Now::Failed(name) => (Look::Failure, Some((Side::Right, name.clone()))),
-            Now::Gone => (Look::Quiet, None),
+            Now::Gone | Now::Circle => (Look::Quiet, None),
         };
-        Self { head: head(story), look, rows, result, waits_in }
+        let mut head = vec![story.name.clone(), story.now.to_string()];
+        head.extend(story.facts());
+        Self { head, look, rows, result, waits_in }
     }
-}
-
-/// What is said of a deferred as a whole.
-fn head(story: &Story) -> Vec<String> {
-    let mut lines = vec![story.name.clone(), story.now.to_string()];
-    if let Some(made) = &story.made {
-        let ago = story.age.map_or(String::new(), |age| format!(", {} ago", Span(age)));
-        lines.push(format!("made at {made}{ago}"));
-    }
-    if let Some(after) = story.fired_after {
-        lines.push(format!("fired after {}", Span(after)));
-    }
-    if story.cancelled {
-        lines.push("cancelled".to_owned());
-    }
-    lines
 }
 
 /// As it may stand in XML, and so in Graphviz' labels: what a program's error says of itself can be
