@@ -1,50 +1,10 @@
 //! What is noted of one deferred.
 
+use crate::moment::Moment;
 use crate::story::{End, Kind};
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// A point in time, in nanoseconds since the first one that was asked for.
-///
-/// # Examples
-///
-/// ```
-/// use hereafter_insight::Moment;
-/// let before = Moment::now();
-/// assert!(Moment::now().since(before) < std::time::Duration::from_secs(60));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
-
-impl Moment {
-    /// Now.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(hereafter_insight::Moment::now() <= hereafter_insight::Moment::now());
-    /// ```
-    pub fn now() -> Self {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let elapsed = START.get_or_init(Instant::now).elapsed();
-        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-    }
-
-    /// How long after `earlier` it is; nothing if it is before.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hereafter_insight::Moment;
-    /// let before = Moment::now();
-    /// assert!(before.since(Moment::now()).is_zero());
-    /// ```
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
+use std::time::Duration;
 
 /// A link that has run.
 #[derive(Debug, Clone)]
