@@ -45,6 +45,12 @@ use hereafter_insight::{History, Ran};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "page")]
+pub(crate) mod page;
+
+#[cfg(feature = "page")]
+pub use page::answer;
+
 /// How many deferreds, each waiting on the next, a story tells of.
 const DEPTH: usize = 50;
 
@@ -58,6 +64,8 @@ thread_local! {
 
 impl Noted {
     pub(crate) fn new(made: &'static Location<'static>) -> Self {
+        #[cfg(feature = "page")]
+        page::made();
         Self(History::new(made))
     }
 }
@@ -160,10 +168,15 @@ fn is_pending(cell: &CellRef) -> bool {
     !chain.is_fired() || chain.is_running() || chain.paused() != 0
 }
 
+/// The deferred of that number, if it is alive.
+fn find_alive(number: u64) -> Option<CellRef> {
+    let found = ALIVE.try_with(|alive| alive.borrow().get(&number).and_then(WeakCellRef::upgrade));
+    found.ok().flatten()
+}
+
 /// The pending deferred of that number.
 fn find(number: u64) -> Option<CellRef> {
-    let found = ALIVE.try_with(|alive| alive.borrow().get(&number).and_then(WeakCellRef::upgrade));
-    found.ok().flatten().filter(is_pending)
+    find_alive(number).filter(is_pending)
 }
 
 /// The deferred has found its place.
@@ -177,6 +190,14 @@ pub(crate) fn register(cell: &CellRef) {
 /// The engine tells what happens.
 #[cold]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
+    #[cfg(feature = "page")]
+    let before = page::Before::of(cell);
+    note(cell, &event);
+    #[cfg(feature = "page")]
+    page::count(cell, before, &event);
+}
+
+fn note(cell: &CellRef, event: &Event<'_, CellRef>) {
     // Looked at before the notes are, which are away meanwhile.
     let front = match event {
         Event::Runs => cell.body().front(),
@@ -250,21 +271,26 @@ pub(crate) fn story_if_noted(cell: &CellRef) -> Option<Story> {
 }
 
 fn story(cell: &CellRef) -> Story {
-    let mut whole = of_one(cell);
+    story_with(cell, text)
+}
+
+/// The story, in which failures are called what `say` says.
+fn story_with(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
+    let mut whole = of_one(cell, say);
     let mut waited = cell.body().source();
     while let Some(inner) = waited {
         if whole.waits_on.len() == DEPTH {
             whole.waits_on.push(Story::new("and so on, to", Now::Waits));
             break;
         }
-        whole.waits_on.push(of_one(&inner));
+        whole.waits_on.push(of_one(&inner, say));
         waited = inner.body().source();
     }
     whole
 }
 
 /// The story of one deferred, without what it waits on.
-fn of_one(cell: &CellRef) -> Story {
+fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     let (chain, body) = (cell.chain(), cell.body());
     let now = if chain.is_running() {
         Now::Runs
@@ -275,7 +301,7 @@ fn of_one(cell: &CellRef) -> Story {
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
     } else if let Some(failure) = body.failure() {
-        Now::Failed(text(&failure))
+        Now::Failed(say(&failure))
     } else if body.is_full() {
         Now::Value
     } else {

@@ -36,7 +36,9 @@ export interface Row {
   made: string;
   age: number;
   state: State;
+  /** The first few of them. */
   waits_on: number[];
+  waits: number;
   waiters: number;
   ahead: number;
   hint: Hint | null;
