@@ -108,6 +108,16 @@ impl Driver {
         slf.get().state.get(slf.py())
     }
 
+    /// What the generator waits for.
+    pub(crate) fn awaited<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).waiting_on.get(slf.py())
+    }
+
+    /// The generator, unless it is through.
+    pub(crate) fn generator_of<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).generator.get(slf.py())
+    }
+
     fn bare() -> Self {
         Self { state: Attached::new(DriverState::default()) }
     }

@@ -298,6 +298,18 @@ impl<P: Clone> History<P> {
         &self.made
     }
 
+    /// When it was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{History, Moment};
+    /// assert!(History::new("app.rs:3").born() <= Moment::now());
+    /// ```
+    pub fn born(&self) -> Moment {
+        self.born
+    }
+
     /// How old it is.
     ///
     /// # Examples
@@ -353,6 +365,37 @@ impl<P: Clone> History<P> {
     /// See [`History`].
     pub fn links(&self) -> impl Iterator<Item = &Ran<P>> {
         self.first.iter().chain(self.last.as_deref())
+    }
+
+    /// The link that is through and ran last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Errback, None);
+    /// assert!(history.latest().is_none());
+    /// history.ran(End::Value);
+    /// assert_eq!(history.latest().unwrap().kind, Kind::Errback);
+    /// ```
+    pub fn latest(&self) -> Option<&Ran<P>> {
+        let waits = self.current.as_ref().filter(|current| current.ran.end != End::Runs);
+        waits.map(|current| &current.ran).or(self.last.as_deref()).or(self.first.last())
+    }
+
+    /// Whether it has a failure that no link has handled so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut history = hereafter_insight::History::new("app.rs:3");
+    /// history.fired(Some("ValueError".to_owned()));
+    /// assert!(history.is_failing());
+    /// ```
+    pub fn is_failing(&self) -> bool {
+        self.failing.is_some()
     }
 
     /// How many links before the last one were not kept.

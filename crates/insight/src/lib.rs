@@ -5,11 +5,14 @@
 //! * [`Story`] is that put into words, together with what the deferred is doing now. It is a tree,
 //!   because what a deferred waits on has a story of its own; `Display` writes it down, and
 //!   [`to_svg`](Story::to_svg) and [`to_dot`](Story::to_dot) draw it.
+//! * `page` (feature `page`) is what a page in a browser shows of a running program.
 #![forbid(unsafe_code)]
 
 mod drawing;
 mod history;
 mod moment;
+#[cfg(feature = "page")]
+pub mod page;
 mod story;
 
 pub use history::{History, Ran};

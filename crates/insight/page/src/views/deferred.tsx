@@ -1,0 +1,22 @@
+// One deferred: what has happened to it, what it does now, and what is still to come.
+
+import type { Story } from "../api";
+import { useAnswer } from "../live";
+import { Missing, Panel } from "../parts";
+import { to } from "../route";
+import { StoryTree } from "../story";
+
+export function DeferredView({ number }: { number: string }) {
+  const answered = useAnswer<Story>(`deferred/${encodeURIComponent(number)}`);
+  const { data, refused } = answered;
+  return (
+    <Panel title={`Deferred #${number}`} aside={<a href={to("graph", { around: number })}>In the graph</a>}>
+      {data && refused && (
+        <p class="note" role="status">
+          It has come to its end since. This is the last that was seen of it.
+        </p>
+      )}
+      {data ? <StoryTree story={data} /> : <Missing answered={answered} none="" />}
+    </Panel>
+  );
+}

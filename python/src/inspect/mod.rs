@@ -1,0 +1,301 @@
+//! Inspection: what is noted of Deferreds while things happen to them.
+//!
+//! While it is on, each Deferred that is made keeps a history, and its links keep where they were added. Off, a
+//! Deferred costs a look at whether it has one when something happens to it.
+//!
+//! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
+//! * `story.rs`: how it is told, which may ask errors what they say;
+//! * `told.rs`: what Python has of that.
+
+mod story;
+mod told;
+
+pub(crate) use story::{story, tell_in_report};
+pub(crate) use told::{Story, add};
+
+use crate::deferred::{self, Deferred};
+use crate::failure;
+use crate::names::name;
+use crate::raw::{self, Attached, Mark, Place, Roll};
+use crate::twisted::twisted;
+use crate::world::{Link, Pair, PyWorld, State, state};
+use hereafter_engine::{Event, Step, World};
+use hereafter_insight::{End, History, Kind};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+/// Where something was done; none where that was no Python code.
+type Somewhere = Option<Place>;
+
+/// What is noted of one Deferred.
+///
+/// Code is all that it refers to. The cycle collector knows of none that it could take apart there, and is not told.
+pub(crate) struct Noted {
+    history: RefCell<History<Somewhere>>,
+    mark: Mark<Deferred>,
+}
+
+impl Noted {
+    /// Has something noted.
+    ///
+    /// To let go of code may run what waits for that, which then finds this in use: what it does to this very
+    /// Deferred is not noted.
+    fn note(&self, what: impl FnOnce(&mut History<Somewhere>)) {
+        if let Ok(mut history) = self.history.try_borrow_mut() {
+            what(&mut history);
+        }
+    }
+
+    /// A copy, for as long as it takes to tell it.
+    fn history(&self) -> History<Somewhere> {
+        self.history.borrow().clone()
+    }
+}
+
+/// Every living Deferred that has a history.
+static ALIVE: Roll<Deferred> = Roll::new();
+
+/// What is switched on.
+#[derive(Clone, Copy, Default)]
+struct Switches {
+    histories: bool,
+    in_repr: bool,
+}
+
+static SWITCHES: Attached<Cell<Switches>> =
+    Attached::new(Cell::new(Switches { histories: false, in_repr: false }));
+
+/// How many Deferreds are kept in mind that were lost.
+const KEPT: usize = 100;
+
+/// One that went away before it fired, with links still to come.
+struct Lost {
+    name: String,
+    history: History<Somewhere>,
+    links: Vec<(Kind, Somewhere)>,
+}
+
+static LOST: Attached<RefCell<VecDeque<Lost>>> = Attached::new(RefCell::new(VecDeque::new()));
+
+/// Whether histories are begun.
+pub(crate) fn is_on() -> bool {
+    // Only a thread that makes a Deferred asks, or one that tells of one.
+    SWITCHES.in_collector().get().histories
+}
+
+/// Whether a Deferred's `repr` tells its story.
+pub(crate) fn is_in_repr() -> bool {
+    SWITCHES.in_collector().get().in_repr
+}
+
+fn switch(switches: Switches) {
+    SWITCHES.in_collector().set(switches);
+    deferred::look_again();
+}
+
+/// Begins the history of a new Deferred.
+#[cold]
+pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
+    let its = state(deferred);
+    if its.history.get().is_some() {
+        return;
+    }
+    let history = History::new(here(deferred.py()));
+    let mark = ALIVE.enter(deferred, history.number());
+    let noted = Noted { history: RefCell::new(history), mark };
+    // There was none just now.
+    let _ = its.history.set(Box::new(noted));
+}
+
+/// Where the program is, without what acts for us.
+fn here(py: Python<'_>) -> Somewhere {
+    let names = twisted(py).ok();
+    raw::innermost(py, |globals| {
+        names.is_some_and(|names| names.globals.iter().any(|own| own.as_ptr() == globals))
+    })
+}
+
+/// The link, with its place if it is one that the program adds.
+#[cold]
+pub(crate) fn note_place(py: Python<'_>, link: Link) -> Link {
+    match link {
+        Link::Resume(_) | Link::Noted(_) => link,
+        link => match here(py) {
+            Some(place) => Link::Noted(Box::new((link, place))),
+            None => link,
+        },
+    }
+}
+
+/// Somebody has paused it.
+pub(crate) fn paused(deferred: &Bound<'_, Deferred>) {
+    if let Some(noted) = state(deferred).history.get() {
+        let here = here(deferred.py());
+        noted.note(|history| history.paused(here));
+    }
+}
+
+/// The engine tells what happens.
+#[cold]
+#[inline(never)]
+pub(crate) fn observe(
+    deferred: &Bound<'_, Deferred>,
+    noted: &Noted,
+    event: Event<'_, Bound<'_, Deferred>>,
+) {
+    match event {
+        Event::Fired => {
+            let failure = failure_name(deferred);
+            noted.note(|history| history.fired(failure));
+        }
+        Event::Cancelled => noted.note(History::cancelled),
+        Event::Runs => {
+            let Some((kind, added)) = front(state(deferred)) else { return };
+            let passes = match kind {
+                Kind::Callback => is_failed(deferred),
+                Kind::Errback => !is_failed(deferred),
+                _ => false,
+            };
+            let added = added.map(Some);
+            if passes {
+                noted.note(|history| history.passed(kind, added));
+            } else {
+                noted.note(|history| history.runs(kind, added));
+            }
+        }
+        Event::Ran(Step::Ran) => {
+            let end = end(deferred);
+            noted.note(|history| history.ran(end));
+        }
+        Event::Ran(Step::Returned) => {
+            let inner = PyWorld::waiting_on(deferred);
+            let inner = inner.map_or_else(String::new, |inner| name_of(&inner));
+            noted.note(|history| history.ran(End::Returned(inner)));
+        }
+        Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
+            let target = name_of(target);
+            noted.note(|history| history.ran(End::HandedOn(target)));
+        }
+        Event::Ran(Step::Empty) | Event::Waits(_) => {}
+        Event::Resumed => {
+            let end = end(deferred);
+            noted.note(|history| history.resumed(end));
+        }
+    }
+}
+
+/// What the next link is, and where it was added; none if there is none, or it is only the rest of the last one.
+fn front(its: &State) -> Option<(Kind, Somewhere)> {
+    let mut front = None;
+    let _ = its.links.each(|link| {
+        front = Some(of_link(link)).filter(|_| !matches!(link, Link::Over(_)));
+        Err(())
+    });
+    front
+}
+
+fn of_link(link: &Link) -> (Kind, Somewhere) {
+    let place = match link {
+        Link::Noted(noted) => Some(noted.1.clone()),
+        _ => None,
+    };
+    let kind = match link.plain() {
+        Link::Callback(_) => Kind::Callback,
+        Link::Errback(_) => Kind::Errback,
+        Link::Both(_) => Kind::Both,
+        Link::Pair(pair) => match &**pair {
+            Pair::Callback(_) => Kind::Callback,
+            Pair::Errback(_) => Kind::Errback,
+            Pair::Both(_) | Pair::Either(..) | Pair::Each(..) => Kind::Both,
+        },
+        _ => Kind::Own,
+    };
+    (kind, place)
+}
+
+/// The links that are still to come.
+fn links_to_come(its: &State) -> Vec<(Kind, Somewhere)> {
+    let mut links = Vec::new();
+    let looked: Result<(), Infallible> = its.links.each(|link| {
+        if !matches!(link, Link::Over(_)) {
+            links.push(of_link(link));
+        }
+        Ok(())
+    });
+    let Ok(()) = looked;
+    links
+}
+
+fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
+    state(deferred).result.get(deferred.py()).is_some_and(|result| failure::is_failure(&result))
+}
+
+fn end(deferred: &Bound<'_, Deferred>) -> End {
+    failure_name(deferred).map_or(End::Value, End::Failed)
+}
+
+/// The class of the exception, if there is a failure.
+fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<String> {
+    let py = deferred.py();
+    let result = state(deferred).result.get(py).filter(failure::is_failure)?;
+    let class = result.get_type();
+    let plain = twisted(py).is_ok_and(|names| class.is(&names.failure));
+    // One that derives from it may have any code for its attributes.
+    let kind = if plain { result.getattr(name!(py, r#type)).ok() } else { None };
+    let kind = kind.and_then(|kind| kind.cast_into::<PyType>().ok()).unwrap_or(class);
+    Some(class_name(&kind))
+}
+
+fn class_name(class: &Bound<'_, PyType>) -> String {
+    class.name().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What a Deferred is called in a story.
+fn name_of(deferred: &Bound<'_, Deferred>) -> String {
+    let class = class_name(&deferred.get_type());
+    let number = state(deferred).history.get().map(|noted| noted.history.borrow().number());
+    named(&class, number, deferred.as_ptr().addr())
+}
+
+fn named(class: &str, number: Option<u64>, address: usize) -> String {
+    match number {
+        Some(number) => format!("{class} {number} at 0x{address:x}"),
+        None => format!("{class} at 0x{address:x}"),
+    }
+}
+
+/// A Deferred is freed, or taken apart by the cycle collector: that it was lost is kept in mind, and a failure that
+/// Twisted is about to report gets its story.
+#[cold]
+pub(crate) fn goes_away(its: &State, noted: &Noted) {
+    Python::attach(|py| {
+        if let Some(info) = its.debug_info.get(py).filter(|info| !info.is_none()) {
+            raw::between_errors(py, || tell_in_report(&info, its, noted));
+        }
+        if its.chain.is_fired() || its.links.is_empty() {
+            return;
+        }
+        let history = noted.history();
+        let name = named("Deferred", Some(history.number()), noted.mark.address);
+        let lost = Lost { name, history, links: links_to_come(its) };
+        let mut all = LOST.get(py).borrow_mut();
+        if all.len() == KEPT {
+            all.pop_front();
+        }
+        all.push_back(lost);
+    });
+}
+
+/// Whether more is to come of it.
+fn is_pending(deferred: &Bound<'_, Deferred>) -> bool {
+    let chain = &state(deferred).chain;
+    !chain.is_fired() || chain.is_running() || chain.paused() != 0
+}
+
+/// The pending Deferred of that number.
+fn find(py: Python<'_>, number: u64) -> Option<Bound<'_, Deferred>> {
+    ALIVE.find(py, number).filter(is_pending)
+}
