@@ -191,10 +191,10 @@ pub(crate) fn register(cell: &CellRef) {
 #[cold]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     #[cfg(feature = "page")]
-    let before = page::Before::of(cell);
+    let before = page::before(cell);
     note(cell, &event);
     #[cfg(feature = "page")]
-    page::count(cell, before, &event);
+    page::count(cell, before);
 }
 
 fn note(cell: &CellRef, event: &Event<'_, CellRef>) {

@@ -7,9 +7,8 @@ use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
-use hereafter_engine::Event;
-use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{End, History, Now, Story};
+use hereafter_insight::page::{Answer, Before, Doing, Door, Fate, Hint, Journal, Row, Rows};
+use hereafter_insight::{History, Now, Story};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -114,19 +113,9 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
     Some(row)
 }
 
-/// What the history of a deferred was like before an event.
-pub(super) struct Before {
-    is_failing: bool,
-    runs: bool,
-}
-
-impl Before {
-    pub(super) fn of(cell: &CellRef) -> Option<Self> {
-        with_history(cell, |history| Self {
-            is_failing: history.is_failing(),
-            runs: history.current().is_some_and(|(ran, _)| ran.end == End::Runs),
-        })
-    }
+/// What the history of a deferred is like before an event.
+pub(super) fn before(cell: &CellRef) -> Option<Before> {
+    with_history(cell, Before::of)
 }
 
 fn with_history<R>(
@@ -141,82 +130,26 @@ pub(super) fn made() {
     let _ = JOURNAL.try_with(|journal| journal.borrow_mut().counts.made += 1);
 }
 
-/// What a story is kept as.
-enum Told {
-    Failed,
-    Handled,
-    Lost,
-}
-
 /// Counts an event that has been noted.
-pub(super) fn count(cell: &CellRef, before: Option<Before>, event: &Event<'_, CellRef>) {
+pub(super) fn count(cell: &CellRef, before: Option<Before>) {
     let Some(before) = before else { return };
     let wanted = with_history(cell, |history| {
         let wanted = JOURNAL.try_with(|journal| {
-            let journal = &mut *journal.borrow_mut();
-            count_one(journal, history, &before, event);
-            wanted(journal, cell, history, &before)
+            let place = |added: &&'static Location<'static>| Some(Place(added));
+            journal.borrow_mut().count(history, &before, place, || is_abandoned(cell))
         });
         Some((history.number(), wanted.ok()??))
     });
-    if let Some((number, told)) = wanted.flatten() {
-        keep(cell, number, told);
-    }
-}
-
-fn count_one(
-    journal: &mut Journal<Place>,
-    history: &History<&'static Location<'static>>,
-    before: &Before,
-    event: &Event<'_, CellRef>,
-) {
-    match event {
-        Event::Fired => journal.counts.fired += 1,
-        Event::Cancelled => journal.counts.cancelled += 1,
-        Event::Ran(_) if before.runs => {
-            if let Some(ran) = history.latest() {
-                let added = ran.added.map(Place);
-                journal.ran(history.number(), ran.kind, added.as_ref(), ran.took);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What has become of a failure, if the story of that is wanted.
-fn wanted(
-    journal: &mut Journal<Place>,
-    cell: &CellRef,
-    history: &History<&'static Location<'static>>,
-    before: &Before,
-) -> Option<Told> {
-    let was_handled = || history.latest().is_some_and(|ran| matches!(ran.end, End::Handled(_)));
-    match (before.is_failing, history.is_failing()) {
-        (false, true) if is_abandoned(cell) => journal.lost().then_some(Told::Lost),
-        (false, true) => journal.failed().then_some(Told::Failed),
-        (true, false) if was_handled() => {
-            journal.is_open(history.number()).then_some(Told::Handled)
-        }
-        _ => None,
+    if let Some((number, wanted)) = wanted.flatten() {
+        // An error is not asked what it has to say: in the middle of an event no code of the
+        // program's may run.
+        let story = story_with(cell, |failure| failure.type_name().to_owned());
+        let _ = JOURNAL.try_with(|journal| journal.borrow_mut().keep(number, wanted, story));
     }
 }
 
 fn is_abandoned(cell: &CellRef) -> bool {
     cell.body().failure().is_some_and(|failure| failure.is::<Abandoned>())
-}
-
-/// Keeps the story as it is now. An error is not asked what it has to say: in the middle of an event
-/// no code of the program's may run.
-fn keep(cell: &CellRef, number: u64, told: Told) {
-    let story = story_with(cell, |failure| failure.type_name().to_owned());
-    let _ = JOURNAL.try_with(|journal| {
-        let mut journal = journal.borrow_mut();
-        match told {
-            Told::Failed => journal.keep_failure(number, story),
-            Told::Handled => journal.settle(number, Fate::Handled, story),
-            Told::Lost => journal.keep_lost(number, story),
-        }
-    });
 }
 
 /// A failure is about to be reported.
