@@ -1,6 +1,9 @@
 """
 ``python -m hereafter [-m module | script.py] args...``: run a program on native Deferreds.
 
+``python -m hereafter --inspect [-m module | script.py] args...`` has each Deferred keep its history, and says at the
+program's end which are pending.
+
 ``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
 
@@ -10,12 +13,13 @@ import io
 import os
 import runpy
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from zipfile import is_zipfile
 
 from hereafter.takeover import install
 
-_USAGE = """usage: python -m hereafter [-m module | script.py] args...
+_USAGE = """usage: python -m hereafter [--inspect] [-m module | script.py] args...
        python -m hereafter --check [module]"""
 
 
@@ -72,11 +76,29 @@ def _run_script(path: str) -> None:
     exec(code, names)
 
 
+def _run(arguments: list[str]) -> None:
+    """
+    Run what the command line names as Python itself would.
+    """
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        _run_script(arguments[0])
+
+
 def main() -> None:
     """
-    Install, and run what the command line names as Python itself would.
+    Install, and run what the command line names.
     """
     arguments = sys.argv[1:]
+    around: AbstractContextManager[None] = nullcontext()
+    if arguments[:1] == ["--inspect"]:
+        from hereafter.inspect import reported
+
+        del arguments[0]
+        around = reported()
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
     if arguments[0] in ("-h", "--help"):
@@ -85,12 +107,8 @@ def main() -> None:
     if arguments[0] == "--check":
         sys.exit(_check(arguments[1:]))
     install()
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = arguments
-        _run_script(arguments[0])
+    with around:
+        _run(arguments)
 
 
 if __name__ == "__main__":

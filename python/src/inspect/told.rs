@@ -96,6 +96,16 @@ impl Story {
         self.0.waits_on.iter().cloned().map(Self).collect()
     }
 
+    /// The chain as a graph in the language of Graphviz.
+    fn to_dot(&self) -> String {
+        self.0.to_dot()
+    }
+
+    /// The chain as a picture: an SVG document.
+    fn to_svg(&self) -> String {
+        self.0.to_svg()
+    }
+
     fn __str__(&self) -> String {
         self.0.to_string()
     }
