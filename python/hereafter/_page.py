@@ -85,6 +85,7 @@ def serve(port: int = 0, host: str = "127.0.0.1") -> str:
     >>> inspect.disable()
     """
     server = _Server(host, port)
-    _hereafter.inspect.enable()
+    if not _hereafter.inspect.enabled():
+        _hereafter.inspect.enable()
     threading.Thread(target=server.serve_forever, name="hereafter.inspect", daemon=True).start()
     return server.url

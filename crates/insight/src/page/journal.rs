@@ -14,7 +14,7 @@ const SLOW: usize = 50;
 
 /// How many stories are told in a second at most: it costs microseconds to put one into words, and
 /// nobody reads more.
-const STORIES_A_SECOND: u32 = 100;
+const STORIES_A_SECOND: u32 = 1000;
 
 /// How often things have happened since inspection began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -131,7 +131,7 @@ pub enum Wanted {
 /// deferreds that were lost.
 ///
 /// It has a fixed size, and counting costs next to nothing. Stories of failures are put into words
-/// as they happen, but not more than a hundred in a second: those beyond are only counted.
+/// as they happen, but not more than a thousand in a second: those beyond are only counted.
 ///
 /// # Examples
 ///
