@@ -21,6 +21,9 @@ const KNOWN: u8 = 1;
 const STACKS: u8 = 2;
 #[cfg(feature = "inspect")]
 pub(crate) const HISTORIES: u8 = 4;
+/// Beside them, a trace file is being written.
+#[cfg(feature = "inspect")]
+pub(crate) const TRACES: u8 = 8;
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
@@ -30,6 +33,8 @@ pub(crate) struct Notes {
     pub(crate) stacks: Option<Box<Stacks>>,
     #[cfg(feature = "inspect")]
     pub(crate) history: Option<crate::inspect::Noted>,
+    #[cfg(all(feature = "inspect", feature = "tracing"))]
+    pub(crate) in_span: crate::inspect::spans::InSpan,
 }
 
 /// The stacks of one deferred.
@@ -115,6 +120,12 @@ fn look_at_environment() -> u8 {
     #[cfg(feature = "inspect")]
     if is_set("HEREAFTER_INSPECT") {
         mode |= HISTORIES;
+    }
+    #[cfg(feature = "inspect")]
+    if let Some(path) = std::env::var_os("HEREAFTER_TRACE")
+        && crate::inspect::trace::begin_as_told(&path)
+    {
+        mode |= HISTORIES | TRACES;
     }
     MODE.fetch_or(mode, Ordering::Relaxed) | mode
 }

@@ -33,8 +33,14 @@
 //!    └─ made at src/app.rs:5:27, 44.0 us ago
 //! ```
 
+#[cfg(feature = "tracing")]
+pub(crate) mod spans;
+pub(crate) mod trace;
+
+pub use trace::{trace_end, trace_to};
+
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES, Notes};
+use crate::debug::{self, HISTORIES, Notes, TRACES};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
 use crate::roll::Roll;
@@ -82,6 +88,11 @@ pub(crate) fn put_away(mut notes: Box<Notes>) {
     let number = history.number();
     let gone = ALIVE.try_with(|alive| alive.borrow_mut().strike(number));
     drop(gone);
+    if debug::is_on(TRACES) {
+        trace::gone(history);
+    }
+    #[cfg(feature = "tracing")]
+    spans::end(core::mem::take(&mut notes.in_span));
     notes.stacks = None;
     let _ = SPARES.try_with(|spares| {
         let mut spares = spares.borrow_mut();
@@ -191,9 +202,13 @@ fn find(number: u64) -> Option<CellRef> {
 /// The deferred has found its place.
 #[cold]
 pub(crate) fn register(cell: &CellRef) {
-    if let Some(number) = number(cell) {
-        let _ = ALIVE.try_with(|alive| alive.borrow_mut().enter(number, cell.downgrade()));
+    let Some(number) = number(cell) else { return };
+    let _ = ALIVE.try_with(|alive| alive.borrow_mut().enter(number, cell.downgrade()));
+    if debug::is_on(TRACES) {
+        cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
     }
+    #[cfg(feature = "tracing")]
+    spans::begin(cell, number);
 }
 
 /// The engine tells what happens.
@@ -204,9 +219,11 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
         Event::Runs => cell.body().front(),
         _ => None,
     };
+    #[cfg(feature = "tracing")]
+    let runs = front.as_ref().is_some_and(|front| !front.passes);
     cell.with_notes(|notes| {
         let Some(history) = notes.and_then(|notes| notes.history.as_mut()) else { return };
-        match event {
+        match &event {
             Event::Fired => {
                 history.fired(failure_name(cell));
                 if cell.chain().paused() != 0 {
@@ -230,7 +247,12 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
             Event::Waits(_) => {}
             Event::Resumed => history.resumed(end(cell)),
         }
+        if debug::is_on(TRACES) {
+            trace::happened(history, &event);
+        }
     });
+    #[cfg(feature = "tracing")]
+    spans::happened(cell, &event, runs);
 }
 
 fn failure_name(cell: &CellRef) -> Option<Name> {
