@@ -6,8 +6,11 @@ What may be asked, and by whom, is decided in native code; here is only how it t
 
 from __future__ import annotations
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from socketserver import TCPServer
 from typing import Any
 
 from hereafter import _hereafter
@@ -52,11 +55,19 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_port = False
 
     def __init__(self, host: str, port: int) -> None:
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
-        port = self.server_port
-        loopback = host in ("127.0.0.1", "localhost")
-        self.page = _hereafter.inspect.Page([f"{name}:{port}" for name in ("127.0.0.1", "localhost")] if loopback else None)
-        self.url = f"http://{'127.0.0.1' if loopback else host}:{port}{self.page.path}"
+        address, port = ip_address(self.server_address[0]), self.server_port
+        # What this machine alone can reach, it is to reach by that name.
+        self.page = _hereafter.inspect.Page((address, port) if address.is_loopback else None)
+        name = f"[{address}]" if address.version == 6 else address
+        self.url = f"http://{name}:{port}{self.page.path}"
+
+    def server_bind(self) -> None:
+        # Without asking for the name of this machine, which may take long.
+        TCPServer.server_bind(self)
+        self.server_port = self.server_address[1]
 
     def handle_error(self, *_: Any) -> None:
         """A browser that has gone is no error of the program's."""
@@ -85,7 +96,5 @@ def serve(port: int = 0, host: str = "127.0.0.1") -> str:
     >>> inspect.disable()
     """
     server = _Server(host, port)
-    if not _hereafter.inspect.enabled():
-        _hereafter.inspect.enable()
     threading.Thread(target=server.serve_forever, name="hereafter.inspect", daemon=True).start()
     return server.url

@@ -599,6 +599,14 @@ class TestThePage:
         assert told["matched"] >= len(many)
         assert len(told["rows"]) == 10
 
+    @pytest.mark.parametrize("host", ["localhost", "::1", "0.0.0.0"])
+    def test_itIsServedWhereItIsToBe(self, host: str) -> None:
+        page = inspect.serve(host=host)
+        reached = page.replace("0.0.0.0", "127.0.0.1")
+        assert data(reached, "now")["pending"] >= 0
+        # Who is served to others goes by any name.
+        assert asked(reached, "now", Host="a.name")[0] == (200 if host == "0.0.0.0" else 421)
+
     def test_onlyWhoKnowsTheAddressIsAnswered(self, page: str) -> None:
         host = page.split("/")[2]
         assert asked(f"http://{host}/", "now")[0] == 404

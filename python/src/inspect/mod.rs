@@ -24,7 +24,7 @@ use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
 use hereafter_insight::page::Before;
-use hereafter_insight::{End, History, Kind};
+use hereafter_insight::{End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
@@ -66,10 +66,12 @@ static ALIVE: Roll<Deferred> = Roll::new();
 struct Switches {
     histories: bool,
     in_repr: bool,
+    /// There is a page, and things are counted for it.
+    journal: bool,
 }
 
 static SWITCHES: Attached<Cell<Switches>> =
-    Attached::new(Cell::new(Switches { histories: false, in_repr: false }));
+    Attached::new(Cell::new(Switches { histories: false, in_repr: false, journal: false }));
 
 /// Whether histories are begun.
 pub(crate) fn is_on() -> bool {
@@ -77,13 +79,18 @@ pub(crate) fn is_on() -> bool {
     SWITCHES.in_collector().get().histories
 }
 
+fn keeps_journal() -> bool {
+    SWITCHES.in_collector().get().journal
+}
+
 /// Whether a Deferred's `repr` tells its story.
 pub(crate) fn is_in_repr() -> bool {
     SWITCHES.in_collector().get().in_repr
 }
 
-fn switch(switches: Switches) {
-    SWITCHES.in_collector().set(switches);
+fn switch(change: impl FnOnce(Switches) -> Switches) {
+    let switches = SWITCHES.in_collector();
+    switches.set(change(switches.get()));
     deferred::look_again();
 }
 
@@ -99,7 +106,9 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     let noted = Noted { history: RefCell::new(history), mark };
     // There was none just now.
     let _ = its.history.set(Box::new(noted));
-    page::made(deferred.py());
+    if keeps_journal() {
+        page::made(deferred.py());
+    }
 }
 
 /// Where the program is, without what acts for us.
@@ -138,6 +147,9 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
+    if !keeps_journal() {
+        return note(deferred, noted, event);
+    }
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
     note(deferred, noted, event);
     if let Ok(before) = before {
@@ -148,8 +160,14 @@ pub(crate) fn observe(
 fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
     match event {
         Event::Fired => {
-            let failure = failure_name(deferred);
-            noted.note(|history| history.fired(failure));
+            let failure = failure_name(deferred).map(Name::from);
+            let is_paused = state(deferred).chain.paused() != 0;
+            noted.note(|history| {
+                history.fired(failure);
+                if is_paused {
+                    history.rests();
+                }
+            });
         }
         Event::Cancelled => noted.note(History::cancelled),
         Event::Runs => {
@@ -173,13 +191,17 @@ fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_
         Event::Ran(Step::Returned) => {
             let inner = PyWorld::waiting_on(deferred);
             let inner = inner.map_or_else(String::new, |inner| name_of(&inner));
-            noted.note(|history| history.ran(End::Returned(inner)));
+            noted.note(|history| history.ran(End::Returned(inner.into())));
         }
         Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
             let target = name_of(target);
-            noted.note(|history| history.ran(End::HandedOn(target)));
+            noted.note(|history| {
+                history.ran(End::HandedOn(target.into()));
+                history.rests();
+            });
         }
-        Event::Ran(Step::Empty) | Event::Waits(_) => {}
+        Event::Ran(Step::Empty) => noted.note(History::rests),
+        Event::Waits(_) => {}
         Event::Resumed => {
             let end = end(deferred);
             noted.note(|history| history.resumed(end));
@@ -234,7 +256,7 @@ fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
 }
 
 fn end(deferred: &Bound<'_, Deferred>) -> End {
-    failure_name(deferred).map_or(End::Value, End::Failed)
+    failure_name(deferred).map_or(End::Value, |name| End::Failed(name.into()))
 }
 
 /// The class of the exception, if there is a failure.

@@ -2,7 +2,8 @@
 
 use super::story::{is_left, of_state, place_text, source, with_what_it_waits_on};
 use super::{
-    ALIVE, Noted, Somewhere, class_of, is_failed, is_pending, links_to_come, name_of,
+    ALIVE, Noted, Somewhere, Switches, class_of, is_failed, is_pending, links_to_come, name_of,
+    switch,
 };
 use crate::deferred::Deferred;
 use crate::list::DeferredList;
@@ -16,6 +17,7 @@ use hereafter_insight::{Kind, Story};
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 
 /// A page, and its token.
 #[pyclass(frozen, module = "hereafter.inspect")]
@@ -26,11 +28,13 @@ type Answered = (u16, Vec<(&'static str, &'static str)>, String);
 
 #[pymethods]
 impl Page {
-    /// A page with a new token, for requests to one of the `hosts`, with its port; without them, to any.
+    /// A page with a new token. With the IP address and port that it is served at, it answers requests to that
+    /// alone, as is right for a loopback address. Switches inspection on.
     #[new]
-    fn new(hosts: Option<Vec<String>>) -> PyResult<Self> {
-        let gate = hosts.map_or_else(Gate::for_any_host, Gate::new);
-        Ok(Self(gate?))
+    fn new(local: Option<(IpAddr, u16)>) -> PyResult<Self> {
+        let gate = local.map_or_else(Gate::for_any_host, |local| Gate::local(local.into()))?;
+        switch(|before| Switches { histories: true, journal: true, ..before });
+        Ok(Self(gate))
     }
 
     /// The path of its address, with the token.

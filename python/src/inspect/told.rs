@@ -172,13 +172,13 @@ impl Link {
 #[pyfunction]
 #[pyo3(signature = (*, repr = false))]
 fn enable(repr: bool) {
-    switch(Switches { histories: true, in_repr: repr });
+    switch(|before| Switches { histories: true, in_repr: repr, ..before });
 }
 
 /// Has no more histories begun. Those that there are go on.
 #[pyfunction]
 fn disable() {
-    switch(Switches::default());
+    switch(|before| Switches { histories: false, in_repr: false, ..before });
 }
 
 /// Whether histories are kept.

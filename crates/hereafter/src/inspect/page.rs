@@ -2,6 +2,7 @@
 
 use super::{ALIVE, find_alive, is_pending, story_with, text};
 use crate::cell::{CellRef, WeakCellRef};
+use crate::debug::{self, HISTORIES, JOURNALS};
 use crate::errors::Abandoned;
 use crate::failure::Failure;
 use core::cell::RefCell;
@@ -33,6 +34,16 @@ thread_local! {
     static JOURNAL: RefCell<Journal<Place>> = RefCell::new(Journal::new());
 }
 
+/// Has counts kept of what happens from now on, and the last failures, the last that were lost and the
+/// slowest links remembered, on all threads; and histories, as by [`enable`](super::enable).
+///
+/// # Examples
+///
+/// See [`answer`].
+pub fn keep_journal() {
+    debug::switch(HISTORIES | JOURNALS, true);
+}
+
 /// Answers what the page asks for, of the deferreds of this thread; see
 /// [`hereafter_insight::page::answer`].
 ///
@@ -43,7 +54,7 @@ thread_local! {
 /// ```
 /// use hereafter::{Deferred, inspect};
 ///
-/// inspect::enable();
+/// inspect::keep_journal();
 /// let (_trigger, _d) = Deferred::<u32>::new();
 /// let answer = inspect::answer("now");
 /// assert_eq!(answer.status, 200);
@@ -61,12 +72,12 @@ impl Door for ThisThread {
     fn rows(&self) -> Rows<Place> {
         let mut rows = Rows { rows: Vec::new(), waits: Vec::new() };
         let _ = ALIVE.try_with(|alive| {
-            for (number, cell) in &*alive.borrow() {
+            for (number, cell) in alive.borrow().iter() {
                 let Some(cell) = WeakCellRef::upgrade(cell) else { continue };
-                let Some(row) = row(&cell, *number) else { continue };
+                let Some(row) = row(&cell, number) else { continue };
                 rows.rows.push(row);
                 let source = cell.body().source().and_then(|inner| super::number(&inner));
-                rows.waits.extend(source.map(|inner| (*number, inner)));
+                rows.waits.extend(source.map(|inner| (number, inner)));
             }
         });
         rows
@@ -122,7 +133,7 @@ fn with_history<R>(
     cell: &CellRef,
     look: impl FnOnce(&History<&'static Location<'static>>) -> R,
 ) -> Option<R> {
-    cell.with_notes(|notes| Some(look(&notes?.history.as_ref()?.0)))
+    cell.with_notes(|notes| Some(look(notes?.history.as_ref()?)))
 }
 
 /// A deferred was made.
@@ -149,12 +160,12 @@ pub(super) fn count(cell: &CellRef, before: Option<Before>) {
 }
 
 fn is_abandoned(cell: &CellRef) -> bool {
-    cell.body().failure().is_some_and(|failure| failure.is::<Abandoned>())
+    cell.body().with_failure(Failure::is::<Abandoned>).unwrap_or(false)
 }
 
 /// A failure is about to be reported.
 pub(crate) fn unhandled(failure: &Failure, cell: Option<&CellRef>) {
-    if !super::enabled() {
+    if !debug::is_on(JOURNALS) {
         return;
     }
     let wanted = JOURNAL.try_with(|journal| {
