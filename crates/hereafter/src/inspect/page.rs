@@ -170,12 +170,16 @@ pub(crate) fn unhandled(failure: &Failure, cell: Option<&CellRef>) {
     }
     let wanted = JOURNAL.try_with(|journal| {
         let mut journal = journal.borrow_mut();
-        let number = cell.and_then(super::number);
+        let known = cell.and_then(|cell| {
+            with_history(cell, |history| (history.number(), history.is_failing()))
+        });
         // Without a history, there is no more than that to tell.
-        let Some(number) = number else {
+        let Some((number, is_failing)) = known else {
             journal.counts.unhandled += 1;
             return None;
         };
+        // No link has failed: the engine has refused to have it wait on itself.
+        journal.counts.failed += u64::from(!is_failing);
         journal.unhandled(number).then_some(number)
     });
     if let (Ok(Some(number)), Some(cell)) = (wanted, cell) {

@@ -106,6 +106,7 @@ export interface Told {
   number: number;
   ago: number;
   fate: "open" | "handled" | "unhandled";
+  what: string | null;
   story: Story;
 }
 
