@@ -33,40 +33,73 @@
 //!    └─ made at src/app.rs:5:27, 44.0 us ago
 //! ```
 
+#[cfg(feature = "tracing")]
+pub(crate) mod spans;
+pub(crate) mod trace;
+
+pub use trace::{trace_end, trace_to};
+
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES};
+use crate::debug::{self, HISTORIES, Notes, TRACES};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
+use crate::roll::Roll;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
-pub use hereafter_insight::{End, Kind, Now, Story, Told};
+pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
 use hereafter_insight::{History, Ran};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many deferreds, each waiting on the next, a story tells of.
 const DEPTH: usize = 50;
 
-/// The history of a deferred, and its place among those of its thread.
-pub(crate) struct Noted(History<&'static Location<'static>>);
+/// The history of a deferred.
+pub(crate) type Noted = History<&'static Location<'static>>;
+
+/// How many notes without a deferred a thread keeps for the next ones.
+const SPARE: usize = 64;
 
 thread_local! {
-    /// Every deferred of this thread that has a history and is alive, oldest first.
-    static ALIVE: RefCell<BTreeMap<u64, WeakCellRef>> = const { RefCell::new(BTreeMap::new()) };
+    /// Every deferred of this thread that has a history and is alive.
+    static ALIVE: RefCell<Roll<WeakCellRef>> = const { RefCell::new(Roll::new()) };
+    /// Notes of deferreds that have gone, with their room.
+    #[expect(clippy::vec_box, reason = "they go back to where boxes are")]
+    static SPARES: RefCell<Vec<Box<Notes>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Noted {
-    pub(crate) fn new(made: &'static Location<'static>) -> Self {
-        Self(History::new(made))
+/// Notes for a new deferred, with a history if such are kept.
+pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
+    if !enabled() {
+        return Box::default();
     }
+    let spare = SPARES.try_with(|spares| spares.borrow_mut().pop());
+    let mut notes = spare.ok().flatten().unwrap_or_default();
+    match &mut notes.history {
+        Some(history) => history.renew(made),
+        none => *none = Some(History::new(made)),
+    }
+    notes
 }
 
-impl Drop for Noted {
-    fn drop(&mut self) {
-        let gone = ALIVE.try_with(|alive| alive.borrow_mut().remove(&self.0.number()));
-        drop(gone);
+/// A deferred has gone, and leaves its notes.
+pub(crate) fn put_away(mut notes: Box<Notes>) {
+    let Some(history) = &notes.history else { return };
+    let number = history.number();
+    let gone = ALIVE.try_with(|alive| alive.borrow_mut().strike(number));
+    drop(gone);
+    if debug::is_on(TRACES) {
+        trace::gone(history);
     }
+    #[cfg(feature = "tracing")]
+    spans::end(core::mem::take(&mut notes.in_span));
+    notes.stacks = None;
+    let _ = SPARES.try_with(|spares| {
+        let mut spares = spares.borrow_mut();
+        if spares.len() < SPARE {
+            spares.push(notes);
+        }
+    });
 }
 
 /// Has histories kept, of deferreds made from now on, on all threads.
@@ -150,7 +183,7 @@ pub fn explain<T>(deferred: &Deferred<T>) -> Story {
 /// ```
 pub fn pending() -> Vec<Story> {
     let alive: Vec<_> = ALIVE
-        .try_with(|alive| alive.borrow().values().filter_map(WeakCellRef::upgrade).collect())
+        .try_with(|alive| alive.borrow().iter().filter_map(WeakCellRef::upgrade).collect())
         .unwrap_or_default();
     alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
 }
@@ -162,31 +195,41 @@ fn is_pending(cell: &CellRef) -> bool {
 
 /// The pending deferred of that number.
 fn find(number: u64) -> Option<CellRef> {
-    let found = ALIVE.try_with(|alive| alive.borrow().get(&number).and_then(WeakCellRef::upgrade));
+    let found = ALIVE.try_with(|alive| alive.borrow().get(number).and_then(WeakCellRef::upgrade));
     found.ok().flatten().filter(is_pending)
 }
 
 /// The deferred has found its place.
 #[cold]
 pub(crate) fn register(cell: &CellRef) {
-    if let Some(number) = number(cell) {
-        let _ = ALIVE.try_with(|alive| alive.borrow_mut().insert(number, cell.downgrade()));
+    let Some(number) = number(cell) else { return };
+    let _ = ALIVE.try_with(|alive| alive.borrow_mut().enter(number, cell.downgrade()));
+    if debug::is_on(TRACES) {
+        cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
     }
+    #[cfg(feature = "tracing")]
+    spans::begin(cell, number);
 }
 
 /// The engine tells what happens.
-#[cold]
+#[inline(never)]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     // Looked at before the notes are, which are away meanwhile.
     let front = match event {
         Event::Runs => cell.body().front(),
         _ => None,
     };
+    #[cfg(feature = "tracing")]
+    let runs = front.as_ref().is_some_and(|front| !front.passes);
     cell.with_notes(|notes| {
-        let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) else { return };
-        let history = &mut noted.0;
-        match event {
-            Event::Fired => history.fired(failure_name(cell)),
+        let Some(history) = notes.and_then(|notes| notes.history.as_mut()) else { return };
+        match &event {
+            Event::Fired => {
+                history.fired(failure_name(cell));
+                if cell.chain().paused() != 0 {
+                    history.rests();
+                }
+            }
             Event::Cancelled => history.cancelled(),
             Event::Runs => match front {
                 None => {}
@@ -195,20 +238,25 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
             },
             Event::Ran(Step::Ran) => history.ran(end(cell)),
             Event::Ran(Step::Returned) => {
-                let name = cell.body().waiting_on().map_or_else(String::new, |inner| name(&inner));
+                let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
                 history.ran(End::Returned(name));
             }
-            Event::Ran(Step::Fired(target) | Step::Called(target)) => {
-                history.ran(End::HandedOn(name(target)));
+            Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
+                history.rests();
             }
-            Event::Ran(_) | Event::Waits(_) => {}
+            Event::Waits(_) => {}
             Event::Resumed => history.resumed(end(cell)),
         }
+        if debug::is_on(TRACES) {
+            trace::happened(history, &event);
+        }
     });
+    #[cfg(feature = "tracing")]
+    spans::happened(cell, &event, runs);
 }
 
-fn failure_name(cell: &CellRef) -> Option<String> {
-    cell.body().failure().map(|failure| failure.type_name().to_owned())
+fn failure_name(cell: &CellRef) -> Option<Name> {
+    cell.body().with_failure(|failure| failure.type_name().into())
 }
 
 fn end(cell: &CellRef) -> End {
@@ -219,8 +267,8 @@ fn end(cell: &CellRef) -> End {
 #[cold]
 pub(crate) fn paused(cell: &CellRef, at: &'static Location<'static>) {
     cell.with_notes(|notes| {
-        if let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) {
-            noted.0.paused(at);
+        if let Some(history) = notes.and_then(|notes| notes.history.as_mut()) {
+            history.paused(at);
         }
     });
 }
@@ -233,14 +281,11 @@ fn text(failure: &Failure) -> String {
 }
 
 fn number(cell: &CellRef) -> Option<u64> {
-    cell.with_notes(|notes| Some(notes?.history.as_ref()?.0.number()))
+    cell.with_notes(|notes| Some(notes?.history.as_ref()?.number()))
 }
 
-fn name(cell: &CellRef) -> String {
-    match number(cell) {
-        Some(number) => format!("Deferred {number} at {:p}", cell.address()),
-        None => format!("Deferred at {:p}", cell.address()),
-    }
+fn name(cell: &CellRef) -> Name {
+    Name::of_deferred(number(cell), cell.address().addr())
 }
 
 /// The story of a deferred of which a history is kept.
@@ -274,17 +319,17 @@ fn of_one(cell: &CellRef) -> Story {
         Now::Unfired { by: cell.who_fires().to_owned() }
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
-    } else if let Some(failure) = body.failure() {
+    } else if let Some(failure) = body.with_failure(Failure::clone) {
         Now::Failed(text(&failure))
     } else if body.is_full() {
         Now::Value
     } else {
         Now::Gone
     };
-    let mut story = Story::new(name(cell), now);
+    let mut story = Story::new(name(cell).to_string(), now);
     story.made = Some(cell.made().to_string());
     cell.with_notes(|notes| {
-        let Some(Noted(history)) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+        let Some(history) = notes.and_then(|notes| notes.history.as_ref()) else { return };
         story.number = Some(history.number());
         story.within = history.within().map(numbered);
         story.age = Some(history.age());
@@ -311,7 +356,7 @@ fn numbered(number: u64) -> String {
     format!("Deferred {number}")
 }
 
-fn told(ran: &Ran<&'static Location<'static>>) -> Told {
+fn told(ran: Ran<&'static Location<'static>>) -> Told {
     let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
     // What was given back is waited for, or was.
     let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
@@ -319,7 +364,7 @@ fn told(ran: &Ran<&'static Location<'static>>) -> Told {
         kept: kept.and_then(|number| find(number).map(|_| numbered(number))),
         kind: ran.kind,
         added: ran.added.map(ToString::to_string),
-        end: Some(ran.end.clone()),
+        end: Some(ran.end),
         took,
         waited: ran.waited,
     }

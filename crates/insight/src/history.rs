@@ -1,6 +1,7 @@
 //! What is noted of one deferred.
 
 use crate::moment::Moment;
+use crate::name::Name;
 use crate::story::{End, Kind};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,32 +16,77 @@ pub struct Ran<P> {
     pub added: Option<P>,
     /// What came of it.
     pub end: End,
+    /// When it began.
+    pub began: Moment,
+    /// When it was through; what it gave back was waited for from then on.
+    pub ended: Moment,
     /// How long it ran, without what it waited for.
     pub took: Duration,
     /// How long the deferred that it gave back was waited for.
     pub waited: Option<Duration>,
     /// The number of the last deferred that was made while it ran.
     pub made: Option<u64>,
+    /// It is the first that ran after a wait.
+    pub after_wait: bool,
+}
+
+/// A link as it is noted: in place, and without working anything out.
+#[derive(Debug, Clone)]
+struct Mark<P> {
+    kind: Kind,
+    added: Option<P>,
+    end: End,
+    began: Moment,
+    ended: Moment,
+    /// When what it gave back had a result.
+    resumed: Option<Moment>,
+    made: Option<u64>,
+    after_wait: bool,
+}
+
+impl<P: Clone> Mark<P> {
+    fn told(&self) -> Ran<P> {
+        Ran {
+            kind: self.kind,
+            added: self.added.clone(),
+            end: self.end.clone(),
+            began: self.began,
+            ended: self.ended,
+            took: self.ended.since(self.began),
+            waited: self.resumed.map(|resumed| resumed.since(self.ended)),
+            made: self.made,
+            after_wait: self.after_wait,
+        }
+    }
 }
 
 /// What a thread is at: the deferred whose link runs, and the last one made meanwhile.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Inside {
     number: Option<u64>,
     made: Option<u64>,
 }
 
+const NOWHERE: Inside = Inside { number: None, made: None };
+
 thread_local! {
-    static INSIDE: Cell<Inside> = const { Cell::new(Inside { number: None, made: None }) };
+    static INSIDE: Cell<Inside> = const { Cell::new(NOWHERE) };
+    /// The numbers that this thread may give to deferreds: the next, and the end.
+    static NUMBERS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// The link that runs, or whose deferred is waited for.
-#[derive(Debug, Clone)]
-struct Current<P> {
-    ran: Ran<P>,
-    since: Moment,
-    /// The deferred inside of whose link it was begun, and the last that was made there.
-    outer: (Option<u64>, Option<u64>),
+/// A number that no other deferred of the process has.
+fn number() -> u64 {
+    /// So many are taken at a time, since what threads share is slow.
+    const TAKEN: u64 = 256;
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let (mut next, mut end) = NUMBERS.get();
+    if next == end {
+        next = NEXT.fetch_add(TAKEN, Ordering::Relaxed);
+        end = next + TAKEN;
+    }
+    NUMBERS.set((next + 1, end));
+    next
 }
 
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
@@ -66,14 +112,21 @@ pub struct History<P> {
     within: Option<u64>,
     born: Moment,
     fired: Option<Moment>,
-    cancelled: Option<Moment>,
+    is_cancelled: bool,
     paused: Option<P>,
     /// The failure that it has got, and that no link has handled so far.
-    failing: Option<String>,
-    current: Option<Current<P>>,
-    first: Vec<Ran<P>>,
-    last: Option<Box<Ran<P>>>,
+    failing: Option<Name>,
+    /// The links that have begun, but for those left out.
+    marks: Vec<Mark<P>>,
+    /// The last of them runs, or its deferred is waited for.
+    is_at_last: bool,
+    /// What the thread was at when that began.
+    outer: Inside,
     left_out: usize,
+    /// The end of what it did last, which is the beginning of what it does next.
+    going: Option<Moment>,
+    /// What it waited for is there, and no link has run since.
+    is_resumed: bool,
 }
 
 /// How many links are kept; behind them, only the last one is.
@@ -88,24 +141,46 @@ impl<P: Clone> History<P> {
     /// assert_eq!(*hereafter_insight::History::new("app.rs:3").made(), "app.rs:3");
     /// ```
     pub fn new(made: P) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut inside = INSIDE.get();
-        inside.made = Some(number);
-        INSIDE.set(inside);
+        Self::in_room(made, Vec::new())
+    }
+
+    /// The same, in the room of one that is not needed any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::History;
+    /// let mut history = History::new("app.rs:3");
+    /// let number = history.number();
+    /// history.renew("app.rs:9");
+    /// assert_eq!(*history.made(), "app.rs:9");
+    /// assert_ne!(history.number(), number);
+    /// ```
+    pub fn renew(&mut self, made: P) {
+        let mut marks = core::mem::take(&mut self.marks);
+        marks.clear();
+        *self = Self::in_room(made, marks);
+    }
+
+    fn in_room(made: P, marks: Vec<Mark<P>>) -> Self {
+        let number = number();
+        let inside = INSIDE.get();
+        INSIDE.set(Inside { made: Some(number), ..inside });
         Self {
             number,
             made,
             within: inside.number,
             born: Moment::now(),
             fired: None,
-            cancelled: None,
+            is_cancelled: false,
             paused: None,
             failing: None,
-            current: None,
-            first: Vec::new(),
-            last: None,
+            marks,
+            is_at_last: false,
+            outer: NOWHERE,
             left_out: 0,
+            going: None,
+            is_resumed: false,
         }
     }
 
@@ -118,9 +193,29 @@ impl<P: Clone> History<P> {
     /// history.fired(None);
     /// assert!(history.fired_after().is_some());
     /// ```
-    pub fn fired(&mut self, failure: Option<String>) {
-        self.fired.get_or_insert_with(Moment::now);
+    pub fn fired(&mut self, failure: Option<Name>) {
+        let now = Moment::now();
+        self.fired.get_or_insert(now);
+        self.going = Some(now);
         self.failing = failure;
+    }
+
+    /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
+    /// when its last link ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.fired(None);
+    /// history.rests();
+    /// history.runs(Kind::Callback, None); // it has just been added
+    /// history.ran(End::Value);
+    /// ```
+    pub fn rests(&mut self) {
+        self.going = None;
     }
 
     /// Somebody has paused it, at this place.
@@ -146,7 +241,7 @@ impl<P: Clone> History<P> {
     /// assert!(history.was_cancelled());
     /// ```
     pub fn cancelled(&mut self) {
-        self.cancelled.get_or_insert_with(Moment::now);
+        self.is_cancelled = true;
     }
 
     /// A link is about to run.
@@ -155,11 +250,29 @@ impl<P: Clone> History<P> {
     ///
     /// See [`History`].
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
-        let ran =
-            Ran { kind, added, end: End::Runs, took: Duration::ZERO, waited: None, made: None };
-        let outer = INSIDE.replace(Inside { number: Some(self.number), made: None });
-        let outer = (outer.number, outer.made);
-        self.current = Some(Current { ran, since: Moment::now(), outer });
+        self.outer = INSIDE.replace(Inside { number: Some(self.number), made: None });
+        let began = self.going.take().unwrap_or_else(Moment::now);
+        self.put(kind, added, End::Runs, began);
+        self.is_resumed = false;
+        self.is_at_last = true;
+    }
+
+    /// Notes a link behind the others.
+    fn put(&mut self, kind: Kind, added: Option<P>, end: End, began: Moment) {
+        let after_wait = self.is_resumed;
+        let mark =
+            Mark { kind, added, end, began, ended: began, resumed: None, made: None, after_wait };
+        if self.marks.len() <= KEPT {
+            self.marks.push(mark);
+        } else {
+            self.marks[KEPT] = mark;
+            self.left_out += 1;
+        }
+    }
+
+    /// The link that has not come to its end.
+    fn at(&mut self) -> Option<&mut Mark<P>> {
+        if self.is_at_last { self.marks.last_mut() } else { None }
     }
 
     /// The result was not for this link, and passed.
@@ -173,8 +286,7 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.links().count(), 1);
     /// ```
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
-        let end = End::Passed;
-        self.keep(Ran { kind, added, end, took: Duration::ZERO, waited: None, made: None });
+        self.put(kind, added, End::Passed, self.going.unwrap_or(self.born));
     }
 
     /// The link that ran last is through. With [`End::Returned`], it is waited for what it gave
@@ -188,25 +300,29 @@ impl<P: Clone> History<P> {
     /// use hereafter_insight::{End, History, Kind};
     ///
     /// let mut history = History::new("app.rs:3");
-    /// history.fired(Some("ValueError".to_owned()));
+    /// history.fired(Some("ValueError".into()));
     /// history.runs(Kind::Errback, Some("app.rs:4"));
     /// history.ran(End::Value);
-    /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".to_owned()));
+    /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
     pub fn ran(&mut self, end: End) {
-        let Some(mut current) = self.current.take() else { return };
-        let now = Moment::now();
-        current.ran.took = now.since(current.since);
-        current.since = now;
-        let (number, made) = current.outer;
-        current.ran.made = INSIDE.replace(Inside { number, made }).made;
-        if matches!(end, End::Returned(_)) {
-            current.ran.end = end;
-            self.current = Some(current);
+        if !self.is_at_last {
             return;
         }
-        current.ran.end = self.settle(end);
-        self.keep(current.ran);
+        let now = Moment::now();
+        let waits = matches!(end, End::Returned(_));
+        self.is_at_last = waits;
+        // One that has handed its result on goes on when whoever got it is through.
+        let goes_on = !waits && !matches!(end, End::HandedOn(_));
+        self.going = goes_on.then_some(now);
+        let end = if waits { end } else { self.settle(end) };
+        let outer = Inside { number: self.outer.number, made: self.outer.made };
+        let inside = INSIDE.replace(outer);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.ended = now;
+            mark.made = inside.made;
+            mark.end = end;
+        }
     }
 
     /// What the last link gave back has a result, which is ours now.
@@ -218,35 +334,40 @@ impl<P: Clone> History<P> {
     ///
     /// let mut history = History::new("app.rs:3");
     /// history.runs(Kind::Callback, None);
-    /// history.ran(End::Returned("Deferred at 0x1".to_owned()));
+    /// history.ran(End::Returned("Deferred at 0x1".into()));
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
     pub fn resumed(&mut self, end: End) {
-        let Some(Current { mut ran, since, .. }) = self.current.take() else { return };
-        ran.waited = Some(Moment::now().since(since));
-        ran.end = self.settle(end);
-        self.keep(ran);
+        if !self.is_at_last {
+            return;
+        }
+        let now = Moment::now();
+        let end = self.settle(end);
+        if let Some(mark) = self.at() {
+            mark.resumed = Some(now);
+            mark.end = end;
+        }
+        self.is_at_last = false;
+        self.is_resumed = true;
+        self.going = Some(now);
     }
 
     /// What came of a link, with regard to the failure that there was before it.
     fn settle(&mut self, end: End) -> End {
-        let before = self.failing.take();
-        match (end, before) {
-            (End::Failed(name), _) => {
+        match end {
+            End::Value => match self.failing.take() {
+                None => End::Value,
+                Some(failure) => End::Handled(failure),
+            },
+            End::Failed(name) => {
                 self.failing = Some(name.clone());
                 End::Failed(name)
             }
-            (End::Value, Some(failure)) => End::Handled(failure),
-            (end, _) => end,
-        }
-    }
-
-    fn keep(&mut self, ran: Ran<P>) {
-        if self.first.len() < KEPT {
-            self.first.push(ran);
-        } else if self.last.replace(Box::new(ran)).is_some() {
-            self.left_out += 1;
+            end => {
+                self.failing = None;
+                end
+            }
         }
     }
 
@@ -340,7 +461,7 @@ impl<P: Clone> History<P> {
     /// assert!(!hereafter_insight::History::new("app.rs:3").was_cancelled());
     /// ```
     pub fn was_cancelled(&self) -> bool {
-        self.cancelled.is_some()
+        self.is_cancelled
     }
 
     /// The link that runs now, or whose deferred is waited for, and for how long it has been so.
@@ -353,9 +474,10 @@ impl<P: Clone> History<P> {
     /// history.runs(Kind::Errback, None);
     /// assert_eq!(history.current().unwrap().0.kind, Kind::Errback);
     /// ```
-    pub fn current(&self) -> Option<(&Ran<P>, Duration)> {
-        let current = self.current.as_ref()?;
-        Some((&current.ran, Moment::now().since(current.since)))
+    pub fn current(&self) -> Option<(Ran<P>, Duration)> {
+        let mark = self.marks.last().filter(|_| self.is_at_last)?;
+        let since = if mark.end == End::Runs { mark.began } else { mark.ended };
+        Some((mark.told(), Moment::now().since(since)))
     }
 
     /// The links that have run, in their order.
@@ -363,8 +485,8 @@ impl<P: Clone> History<P> {
     /// # Examples
     ///
     /// See [`History`].
-    pub fn links(&self) -> impl Iterator<Item = &Ran<P>> {
-        self.first.iter().chain(self.last.as_deref())
+    pub fn links(&self) -> impl DoubleEndedIterator<Item = Ran<P>> {
+        self.marks[..self.marks.len() - usize::from(self.is_at_last)].iter().map(Mark::told)
     }
 
     /// The link that is through and ran last.
@@ -380,9 +502,8 @@ impl<P: Clone> History<P> {
     /// history.ran(End::Value);
     /// assert_eq!(history.latest().unwrap().kind, Kind::Errback);
     /// ```
-    pub fn latest(&self) -> Option<&Ran<P>> {
-        let waits = self.current.as_ref().filter(|current| current.ran.end != End::Runs);
-        waits.map(|current| &current.ran).or(self.last.as_deref()).or(self.first.last())
+    pub fn latest(&self) -> Option<Ran<P>> {
+        self.marks.iter().rev().find(|mark| mark.end != End::Runs).map(Mark::told)
     }
 
     /// Whether it has a failure that no link has handled so far.
@@ -391,7 +512,7 @@ impl<P: Clone> History<P> {
     ///
     /// ```
     /// let mut history = hereafter_insight::History::new("app.rs:3");
-    /// history.fired(Some("ValueError".to_owned()));
+    /// history.fired(Some("ValueError".into()));
     /// assert!(history.is_failing());
     /// ```
     pub fn is_failing(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What is told of a deferred.
 
+use crate::name::Name;
 use core::fmt;
 use std::time::Duration;
 
@@ -37,15 +38,15 @@ pub enum End {
     /// It gave back a value.
     Value,
     /// It gave back a value where there was this failure.
-    Handled(String),
+    Handled(Name),
     /// It failed, or handed a failure on: which one.
-    Failed(String),
+    Failed(Name),
     /// The result was not for it, and passed.
     Passed,
     /// It gave back this deferred, which has no result yet.
-    Returned(String),
+    Returned(Name),
     /// Its result went on to this deferred.
-    HandedOn(String),
+    HandedOn(Name),
 }
 
 impl fmt::Display for End {

@@ -17,11 +17,11 @@ fn story() -> Story {
     story.made = Some("app.rs:3:5".to_owned());
     story.fired_after = Some(Duration::from_millis(2));
     story.links = vec![
-        told(Kind::Callback, 4, Some(End::Failed("KeyError: <b> & \"c\"".to_owned()))),
+        told(Kind::Callback, 4, Some(End::Failed("KeyError: <b> & \"c\"".into()))),
         told(Kind::Callback, 5, Some(End::Passed)),
         told(Kind::Errback, 6, Some(End::Value)),
         told(Kind::Both, 7, Some(End::Value)),
-        told(Kind::Callback, 8, Some(End::Returned("Deferred at 0x2".to_owned()))),
+        told(Kind::Callback, 8, Some(End::Returned("Deferred at 0x2".into()))),
         told(Kind::Callback, 9, None),
         told(Kind::Errback, 10, None),
     ];
@@ -92,7 +92,7 @@ fn what_an_error_says_cannot_break_a_picture() {
         "a \"name\" <&> \u{0}\u{1b}[31m\u{ffff}",
         Now::Failed("]]> \\N {x|y}".to_owned()),
     );
-    story.links = vec![told(Kind::Errback, 1, Some(End::Failed("-->\n\\l\u{7}".to_owned())))];
+    story.links = vec![told(Kind::Errback, 1, Some(End::Failed("-->\n\\l\u{7}".into())))];
     let text = story.to_svg();
     let document = Document::parse(&text).unwrap();
     assert!(texts(&document).contains(&"]]> \\N {x|y}"), "{text}");

@@ -20,7 +20,7 @@ use crate::raw::{self, Attached, Mark, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
-use hereafter_insight::{End, History, Kind};
+use hereafter_insight::{End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
@@ -148,8 +148,14 @@ pub(crate) fn observe(
 ) {
     match event {
         Event::Fired => {
-            let failure = failure_name(deferred);
-            noted.note(|history| history.fired(failure));
+            let failure = failure_name(deferred).map(Name::from);
+            let is_paused = state(deferred).chain.paused() != 0;
+            noted.note(|history| {
+                history.fired(failure);
+                if is_paused {
+                    history.rests();
+                }
+            });
         }
         Event::Cancelled => noted.note(History::cancelled),
         Event::Runs => {
@@ -173,13 +179,17 @@ pub(crate) fn observe(
         Event::Ran(Step::Returned) => {
             let inner = PyWorld::waiting_on(deferred);
             let inner = inner.map_or_else(String::new, |inner| name_of(&inner));
-            noted.note(|history| history.ran(End::Returned(inner)));
+            noted.note(|history| history.ran(End::Returned(inner.into())));
         }
         Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
             let target = name_of(target);
-            noted.note(|history| history.ran(End::HandedOn(target)));
+            noted.note(|history| {
+                history.ran(End::HandedOn(target.into()));
+                history.rests();
+            });
         }
-        Event::Ran(Step::Empty) | Event::Waits(_) => {}
+        Event::Ran(Step::Empty) => noted.note(History::rests),
+        Event::Waits(_) => {}
         Event::Resumed => {
             let end = end(deferred);
             noted.note(|history| history.resumed(end));
@@ -234,7 +244,7 @@ fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
 }
 
 fn end(deferred: &Bound<'_, Deferred>) -> End {
-    failure_name(deferred).map_or(End::Value, End::Failed)
+    failure_name(deferred).map_or(End::Value, |name| End::Failed(name.into()))
 }
 
 /// The class of the exception, if there is a failure.

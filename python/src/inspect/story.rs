@@ -133,7 +133,7 @@ fn tell_history(py: Python<'_>, story: &mut Story, history: &History<Somewhere>)
     story.links.extend(ran.map(|ran| told(py, ran)));
 }
 
-fn told(py: Python<'_>, ran: &Ran<Somewhere>) -> Told {
+fn told(py: Python<'_>, ran: Ran<Somewhere>) -> Told {
     let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
     // What was given back is waited for, or was.
     let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
@@ -141,7 +141,7 @@ fn told(py: Python<'_>, ran: &Ran<Somewhere>) -> Told {
         kept: kept.and_then(|number| find(py, number).map(|_| numbered(number))),
         kind: ran.kind,
         added: ran.added.as_ref().and_then(Option::as_ref).map(|added| place_text(py, added)),
-        end: Some(ran.end.clone()),
+        end: Some(ran.end),
         took,
         waited: ran.waited,
     }
