@@ -164,7 +164,7 @@ fn numbered(number: u64) -> String {
 
 /// A place, as `file:line in function`.
 fn place_text(py: Python<'_>, place: &Place) -> String {
-    let code = place.code.bind(py);
+    let code = place.code(py);
     let file = text(code.getattr(name!(py, co_filename)));
     let line = place.line(py);
     match text(code.getattr(name!(py, co_name))).as_str() {
@@ -314,7 +314,7 @@ pub(crate) fn tell_in_report(info: &Bound<'_, PyAny>, its: &State, noted: &Noted
         if !is_twisted || info.getattr(name!(py, failResult))?.is_none() {
             return Ok(());
         }
-        let name = named("Deferred", Some(noted.history().number()), noted.mark.address);
+        let name = named("Deferred", Some(noted.history().number()), noted.address);
         let story = of_state(py, its, name, String::new());
         info.setattr(name!(py, story), raw::text(py, story.to_string().trim_end())?)?;
         info.setattr(name!(py, __class__), &names.telling_info)
