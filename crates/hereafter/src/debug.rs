@@ -105,6 +105,13 @@ pub(crate) fn notes_anything() -> bool {
     }
 }
 
+/// Whether a trace file is being written: for those who know that something is noted.
+#[cfg(feature = "inspect")]
+#[inline]
+pub(crate) fn is_traced() -> bool {
+    MODE.load(Ordering::Relaxed) & TRACES != 0
+}
+
 pub(crate) fn switch(bit: u8, on: bool) {
     // The environment comes first, and does not overrule this later.
     notes_anything();
@@ -160,6 +167,7 @@ impl Drop for Notebook {
 }
 
 #[inline(never)]
+#[allow(clippy::unnecessary_box_returns, reason = "it is a box that was there before")]
 #[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
 fn begin(made: &'static Location<'static>) -> Box<Notes> {
     #[cfg(feature = "inspect")]

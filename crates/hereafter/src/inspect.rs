@@ -40,7 +40,7 @@ pub(crate) mod trace;
 pub use trace::{trace_end, trace_to};
 
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES, Notes, TRACES};
+use crate::debug::{self, HISTORIES, Notes};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
 use crate::roll::Roll;
@@ -66,12 +66,18 @@ pub(crate) type Noted = History<&'static Location<'static>>;
 /// How many notes without a deferred a thread keeps for the next ones.
 const SPARE: usize = 64;
 
-thread_local! {
-    /// Every deferred of this thread that has a history and is alive.
-    static ALIVE: RefCell<Roll<WeakCellRef>> = const { RefCell::new(Roll::new()) };
-    /// Notes of deferreds that have gone, with their room.
+/// What a thread knows of its deferreds.
+struct Thread {
+    /// Every one that has a history and is alive.
+    alive: Roll<WeakCellRef>,
+    /// Notes of those that have gone, with their room.
     #[expect(clippy::vec_box, reason = "they go back to where boxes are")]
-    static SPARES: RefCell<Vec<Box<Notes>>> = const { RefCell::new(Vec::new()) };
+    spares: Vec<Box<Notes>>,
+}
+
+thread_local! {
+    static THREAD: RefCell<Thread> =
+        const { RefCell::new(Thread { alive: Roll::new(), spares: Vec::new() }) };
 }
 
 /// Notes for a new deferred, with a history if such are kept.
@@ -83,7 +89,7 @@ pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
     if debug::is_on(debug::JOURNALS) {
         page::made();
     }
-    let spare = SPARES.try_with(|spares| spares.borrow_mut().pop());
+    let spare = THREAD.try_with(|thread| thread.borrow_mut().spares.pop());
     let mut notes = spare.ok().flatten().unwrap_or_default();
     match &mut notes.history {
         Some(history) => history.renew(made),
@@ -96,20 +102,21 @@ pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
 pub(crate) fn put_away(mut notes: Box<Notes>) {
     let Some(history) = &notes.history else { return };
     let number = history.number();
-    let gone = ALIVE.try_with(|alive| alive.borrow_mut().strike(number));
-    drop(gone);
-    if debug::is_on(TRACES) {
+    if debug::is_traced() {
         trace::gone(history);
     }
     #[cfg(feature = "tracing")]
     spans::end(core::mem::take(&mut notes.in_span));
     notes.stacks = None;
-    let _ = SPARES.try_with(|spares| {
-        let mut spares = spares.borrow_mut();
-        if spares.len() < SPARE {
-            spares.push(notes);
+    // What is left of it is memory.
+    let gone = THREAD.try_with(|thread| {
+        let mut thread = thread.borrow_mut();
+        if thread.spares.len() < SPARE {
+            thread.spares.push(notes);
         }
+        thread.alive.strike(number)
     });
+    drop(gone);
 }
 
 /// Has histories kept, of deferreds made from now on, on all threads.
@@ -192,10 +199,14 @@ pub fn explain<T>(deferred: &Deferred<T>) -> Story {
 /// # drop(d);
 /// ```
 pub fn pending() -> Vec<Story> {
-    let alive: Vec<_> = ALIVE
-        .try_with(|alive| alive.borrow().iter().filter_map(|(_, cell)| cell.upgrade()).collect())
-        .unwrap_or_default();
-    alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
+    alive().iter().map(|(_, cell)| cell).filter(|cell| is_pending(cell)).map(story).collect()
+}
+
+/// All deferreds of this thread that have a history, by their numbers, oldest first.
+fn alive() -> Vec<(u64, CellRef)> {
+    let upgrade = |(number, cell): (u64, &WeakCellRef)| Some((number, cell.upgrade()?));
+    let all = |thread: &RefCell<Thread>| thread.borrow().alive.iter().filter_map(upgrade).collect();
+    THREAD.try_with(all).unwrap_or_default()
 }
 
 fn is_pending(cell: &CellRef) -> bool {
@@ -205,7 +216,8 @@ fn is_pending(cell: &CellRef) -> bool {
 
 /// The deferred of that number, if it is alive.
 fn find_alive(number: u64) -> Option<CellRef> {
-    let found = ALIVE.try_with(|alive| alive.borrow().get(number).and_then(WeakCellRef::upgrade));
+    let found =
+        THREAD.try_with(|thread| thread.borrow().alive.get(number).and_then(WeakCellRef::upgrade));
     found.ok().flatten()
 }
 
@@ -218,8 +230,8 @@ fn find(number: u64) -> Option<CellRef> {
 #[cold]
 pub(crate) fn register(cell: &CellRef) {
     let Some(number) = number(cell) else { return };
-    let _ = ALIVE.try_with(|alive| alive.borrow_mut().enter(number, cell.downgrade()));
-    if debug::is_on(TRACES) {
+    let _ = THREAD.try_with(|thread| thread.borrow_mut().alive.enter(number, cell.downgrade()));
+    if debug::is_traced() {
         cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
     }
     #[cfg(feature = "tracing")]
@@ -227,58 +239,92 @@ pub(crate) fn register(cell: &CellRef) {
 }
 
 /// The engine tells what happens.
-#[inline(never)]
+#[inline]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
-    #[cfg(feature = "page")]
-    if debug::is_on(debug::JOURNALS) {
-        let before = page::before(cell);
-        note(cell, &event);
-        page::count(cell, before);
-        return;
+    // Which it is stands in the program's text, and each way is one of its own.
+    match &event {
+        Event::Runs => runs(cell),
+        Event::Ran(Step::Ran) => ran(cell, &event),
+        _ => happened(cell, &event),
     }
-    note(cell, &event);
 }
 
-fn note(cell: &CellRef, event: &Event<'_, CellRef>) {
-    // Looked at before the notes are, which are away meanwhile.
-    let front = match event {
-        Event::Runs => cell.body().front(),
-        _ => None,
-    };
-    #[cfg(feature = "tracing")]
-    let runs = front.as_ref().is_some_and(|front| !front.passes);
-    cell.with_notes(|notes| {
-        let Some(history) = notes.and_then(|notes| notes.history.as_mut()) else { return };
-        match &event {
-            Event::Fired => {
-                history.fired(failure_name(cell));
-                if cell.chain().paused() != 0 {
-                    history.rests();
-                }
-            }
-            Event::Cancelled => history.cancelled(),
-            Event::Runs => match front {
-                None => {}
-                Some(front) if front.passes => history.passed(front.kind, Some(front.added)),
-                Some(front) => history.runs(front.kind, Some(front.added)),
-            },
-            Event::Ran(Step::Ran) => history.ran(end(cell)),
-            Event::Ran(Step::Returned) => {
-                let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
-                history.ran(End::Returned(name));
-            }
-            Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
-                history.rests();
-            }
-            Event::Waits(_) => {}
-            Event::Resumed => history.resumed(end(cell)),
-        }
-        if debug::is_on(TRACES) {
-            trace::happened(history, &event);
+/// A link is about to run.
+#[inline(never)]
+fn runs(cell: &CellRef) {
+    let Some(front) = cell.body().front() else { return };
+    let passes = front.passes;
+    note(cell, &Event::Runs, !passes, |history| {
+        if passes {
+            history.passed(front.kind, Some(front.added));
+        } else {
+            history.runs(front.kind, Some(front.added));
         }
     });
+}
+
+/// A link is through.
+#[inline(never)]
+fn ran(cell: &CellRef, event: &Event<'_, CellRef>) {
+    note(cell, event, false, |history| match failure_name(cell) {
+        None => history.gave_value(),
+        Some(failure) => history.ran(End::Failed(failure)),
+    });
+}
+
+#[inline(never)]
+fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
+    note(cell, event, false, |history| match event {
+        Event::Fired => {
+            history.fired(failure_name(cell));
+            if cell.chain().paused() != 0 {
+                history.rests();
+            }
+        }
+        Event::Cancelled => history.cancelled(),
+        Event::Ran(Step::Returned) => {
+            let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
+            history.ran(End::Returned(name));
+        }
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
+            history.rests();
+        }
+        Event::Resumed => history.resumed(end(cell)),
+        Event::Runs | Event::Ran(Step::Ran) | Event::Waits(_) => {}
+    });
+}
+
+/// Has something noted of a deferred that has a history, and told to those who want to know; `runs` says
+/// that a link begins to run.
+#[inline]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
+fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
+    #[cfg(feature = "page")]
+    let mut before = None;
+    let wants_span = cell.with_notes(|notes| {
+        let Some(notes) = notes else { return false };
+        let Some(history) = &mut notes.history else { return false };
+        #[cfg(feature = "page")]
+        if debug::is_on(debug::JOURNALS) {
+            before = Some(page::Before::of(history));
+        }
+        what(history);
+        if debug::is_traced() {
+            trace::happened(history, event);
+        }
+        #[cfg(feature = "tracing")]
+        return notes.in_span.is_begun();
+        #[cfg(not(feature = "tracing"))]
+        false
+    });
     #[cfg(feature = "tracing")]
-    spans::happened(cell, &event, runs);
+    if wants_span {
+        spans::happened(cell, event, runs);
+    }
+    #[cfg(feature = "page")]
+    if let Some(before) = before {
+        page::count(cell, before);
+    }
 }
 
 fn failure_name(cell: &CellRef) -> Option<Name> {

@@ -30,18 +30,47 @@ pub struct Ran<P> {
     pub after_wait: bool,
 }
 
+/// What came of a link: an [`End`] whose name lies elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Runs,
+    Value,
+    Handled,
+    Failed,
+    Passed,
+    Returned,
+    HandedOn,
+}
+
 /// A link as it is noted: in place, and without working anything out.
 #[derive(Debug, Clone)]
 struct Mark<P> {
     kind: Kind,
     added: Option<P>,
-    end: End,
+    came: Came,
+    /// Of the failure, or of the other deferred. It is looked at for those that have one.
+    name: Option<Name>,
     began: Moment,
     ended: Moment,
     /// When what it gave back had a result.
     resumed: Option<Moment>,
-    made: Option<u64>,
+    made: u64,
     after_wait: bool,
+}
+
+impl<P> Mark<P> {
+    fn end(&self) -> End {
+        let name = || self.name.clone().unwrap_or_else(|| Name::from(""));
+        match self.came {
+            Came::Runs => End::Runs,
+            Came::Value => End::Value,
+            Came::Passed => End::Passed,
+            Came::Handled => End::Handled(name()),
+            Came::Failed => End::Failed(name()),
+            Came::Returned => End::Returned(name()),
+            Came::HandedOn => End::HandedOn(name()),
+        }
+    }
 }
 
 impl<P: Clone> Mark<P> {
@@ -49,34 +78,36 @@ impl<P: Clone> Mark<P> {
         Ran {
             kind: self.kind,
             added: self.added.clone(),
-            end: self.end.clone(),
+            end: self.end(),
             began: self.began,
             ended: self.ended,
             took: self.ended.since(self.began),
             waited: self.resumed.map(|resumed| resumed.since(self.ended)),
-            made: self.made,
+            made: some(self.made),
             after_wait: self.after_wait,
         }
     }
 }
 
-/// What a thread is at: the deferred whose link runs, and the last one made meanwhile.
-#[derive(Debug, Clone, Copy)]
-struct Inside {
-    number: Option<u64>,
-    made: Option<u64>,
+/// Says that there is none: numbers begin with one. It makes what is noted smaller.
+const NONE: u64 = 0;
+
+fn some(number: u64) -> Option<u64> {
+    (number != NONE).then_some(number)
 }
 
-const NOWHERE: Inside = Inside { number: None, made: None };
-
 thread_local! {
-    static INSIDE: Cell<Inside> = const { Cell::new(NOWHERE) };
+    /// The deferred of this thread whose link runs.
+    static INSIDE: Cell<u64> = const { Cell::new(NONE) };
+    /// The last deferred that was made while it runs.
+    static MADE: Cell<u64> = const { Cell::new(NONE) };
     /// The numbers that this thread may give to deferreds: the next, and the end.
     static NUMBERS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// A number that no other deferred of the process has.
-fn number() -> u64 {
+/// A number that no other deferred of the process has, and that of the deferred one of whose links runs.
+#[inline]
+fn count() -> (u64, Option<u64>) {
     /// So many are taken at a time, since what threads share is slow.
     const TAKEN: u64 = 256;
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -86,7 +117,8 @@ fn number() -> u64 {
         end = next + TAKEN;
     }
     NUMBERS.set((next + 1, end));
-    next
+    MADE.set(next);
+    (next, some(INSIDE.get()))
 }
 
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
@@ -120,8 +152,8 @@ pub struct History<P> {
     marks: Vec<Mark<P>>,
     /// The last of them runs, or its deferred is waited for.
     is_at_last: bool,
-    /// What the thread was at when that began.
-    outer: Inside,
+    /// What the thread was at when that began: [`INSIDE`] and [`MADE`].
+    outer: (u64, u64),
     left_out: usize,
     /// The end of what it did last, which is the beginning of what it does next.
     going: Option<Moment>,
@@ -141,7 +173,23 @@ impl<P: Clone> History<P> {
     /// assert_eq!(*hereafter_insight::History::new("app.rs:3").made(), "app.rs:3");
     /// ```
     pub fn new(made: P) -> Self {
-        Self::in_room(made, Vec::new())
+        let (number, within) = count();
+        Self {
+            number,
+            made,
+            within,
+            born: Moment::now(),
+            fired: None,
+            is_cancelled: false,
+            paused: None,
+            failing: None,
+            marks: Vec::new(),
+            is_at_last: false,
+            outer: (NONE, NONE),
+            left_out: 0,
+            going: None,
+            is_resumed: false,
+        }
     }
 
     /// The same, in the room of one that is not needed any more.
@@ -157,31 +205,18 @@ impl<P: Clone> History<P> {
     /// assert_ne!(history.number(), number);
     /// ```
     pub fn renew(&mut self, made: P) {
-        let mut marks = core::mem::take(&mut self.marks);
-        marks.clear();
-        *self = Self::in_room(made, marks);
-    }
-
-    fn in_room(made: P, marks: Vec<Mark<P>>) -> Self {
-        let number = number();
-        let inside = INSIDE.get();
-        INSIDE.set(Inside { made: Some(number), ..inside });
-        Self {
-            number,
-            made,
-            within: inside.number,
-            born: Moment::now(),
-            fired: None,
-            is_cancelled: false,
-            paused: None,
-            failing: None,
-            marks,
-            is_at_last: false,
-            outer: NOWHERE,
-            left_out: 0,
-            going: None,
-            is_resumed: false,
-        }
+        (self.number, self.within) = count();
+        self.made = made;
+        self.born = Moment::now();
+        self.fired = None;
+        self.is_cancelled = false;
+        self.paused = None;
+        self.failing = None;
+        self.marks.clear();
+        self.is_at_last = false;
+        self.left_out = 0;
+        self.going = None;
+        self.is_resumed = false;
     }
 
     /// It has got its first result; `failure` is the name of that, if it is one.
@@ -249,30 +284,35 @@ impl<P: Clone> History<P> {
     /// # Examples
     ///
     /// See [`History`].
+    #[inline]
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
-        self.outer = INSIDE.replace(Inside { number: Some(self.number), made: None });
+        self.outer = (INSIDE.replace(self.number), MADE.replace(NONE));
         let began = self.going.take().unwrap_or_else(Moment::now);
-        self.put(kind, added, End::Runs, began);
+        self.put(kind, added, Came::Runs, began);
         self.is_resumed = false;
         self.is_at_last = true;
     }
 
     /// Notes a link behind the others.
-    fn put(&mut self, kind: Kind, added: Option<P>, end: End, began: Moment) {
-        let after_wait = self.is_resumed;
-        let mark =
-            Mark { kind, added, end, began, ended: began, resumed: None, made: None, after_wait };
+    #[inline]
+    fn put(&mut self, kind: Kind, added: Option<P>, came: Came, began: Moment) {
+        let mark = Mark {
+            kind,
+            added,
+            came,
+            name: None,
+            began,
+            ended: began,
+            resumed: None,
+            made: NONE,
+            after_wait: self.is_resumed,
+        };
         if self.marks.len() <= KEPT {
             self.marks.push(mark);
         } else {
             self.marks[KEPT] = mark;
             self.left_out += 1;
         }
-    }
-
-    /// The link that has not come to its end.
-    fn at(&mut self) -> Option<&mut Mark<P>> {
-        if self.is_at_last { self.marks.last_mut() } else { None }
     }
 
     /// The result was not for this link, and passed.
@@ -286,7 +326,7 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.links().count(), 1);
     /// ```
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
-        self.put(kind, added, End::Passed, self.going.unwrap_or(self.born));
+        self.put(kind, added, Came::Passed, self.going.unwrap_or(self.born));
     }
 
     /// The link that ran last is through. With [`End::Returned`], it is waited for what it gave
@@ -306,23 +346,55 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
     pub fn ran(&mut self, end: End) {
-        if !self.is_at_last {
-            return;
+        if let End::Value = end {
+            self.gave_value();
+        } else if self.is_at_last {
+            let now = self.is_through();
+            self.is_at_last = matches!(end, End::Returned(_));
+            // One that has handed its result on goes on when whoever got it is through.
+            let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
+            self.going = goes_on.then_some(now);
+            self.settle(end);
         }
+    }
+
+    /// The same as [`ran`](History::ran) with [`End::Value`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.gave_value();
+    /// assert_eq!(history.links().next().unwrap().end, End::Value);
+    /// ```
+    #[inline]
+    pub fn gave_value(&mut self) {
+        if self.is_at_last {
+            let now = self.is_through();
+            self.is_at_last = false;
+            self.going = Some(now);
+            if self.failing.is_some() {
+                self.settle(End::Value);
+            } else if let Some(mark) = self.marks.last_mut() {
+                mark.came = Came::Value;
+            }
+        }
+    }
+
+    /// Notes that the last link has ended now.
+    #[inline]
+    fn is_through(&mut self) -> Moment {
         let now = Moment::now();
-        let waits = matches!(end, End::Returned(_));
-        self.is_at_last = waits;
-        // One that has handed its result on goes on when whoever got it is through.
-        let goes_on = !waits && !matches!(end, End::HandedOn(_));
-        self.going = goes_on.then_some(now);
-        let end = if waits { end } else { self.settle(end) };
-        let outer = Inside { number: self.outer.number, made: self.outer.made };
-        let inside = INSIDE.replace(outer);
+        INSIDE.set(self.outer.0);
+        let made = MADE.replace(self.outer.1);
         if let Some(mark) = self.marks.last_mut() {
             mark.ended = now;
-            mark.made = inside.made;
-            mark.end = end;
+            mark.made = made;
         }
+        now
     }
 
     /// What the last link gave back has a result, which is ours now.
@@ -343,31 +415,38 @@ impl<P: Clone> History<P> {
             return;
         }
         let now = Moment::now();
-        let end = self.settle(end);
-        if let Some(mark) = self.at() {
+        if let Some(mark) = self.marks.last_mut() {
             mark.resumed = Some(now);
-            mark.end = end;
         }
         self.is_at_last = false;
         self.is_resumed = true;
         self.going = Some(now);
+        self.settle(end);
     }
 
-    /// What came of a link, with regard to the failure that there was before it.
-    fn settle(&mut self, end: End) -> End {
-        match end {
+    /// Notes what came of the last link, with regard to the failure that there was before it.
+    fn settle(&mut self, end: End) {
+        let (came, name) = match end {
             End::Value => match self.failing.take() {
-                None => End::Value,
-                Some(failure) => End::Handled(failure),
+                None => (Came::Value, None),
+                failure => (Came::Handled, failure),
             },
             End::Failed(name) => {
                 self.failing = Some(name.clone());
-                End::Failed(name)
+                (Came::Failed, Some(name))
             }
-            end => {
+            // The failure that there was is what it had to handle, until there is an answer.
+            End::Returned(name) => (Came::Returned, Some(name)),
+            End::HandedOn(name) => {
                 self.failing = None;
-                end
+                (Came::HandedOn, Some(name))
             }
+            End::Handled(name) => (Came::Handled, Some(name)),
+            End::Passed => (Came::Passed, None),
+            End::Runs => (Came::Runs, None),
+        };
+        if let Some(mark) = self.marks.last_mut() {
+            (mark.came, mark.name) = (came, name);
         }
     }
 
@@ -476,7 +555,7 @@ impl<P: Clone> History<P> {
     /// ```
     pub fn current(&self) -> Option<(Ran<P>, Duration)> {
         let mark = self.marks.last().filter(|_| self.is_at_last)?;
-        let since = if mark.end == End::Runs { mark.began } else { mark.ended };
+        let since = if mark.came == Came::Runs { mark.began } else { mark.ended };
         Some((mark.told(), Moment::now().since(since)))
     }
 
@@ -503,7 +582,7 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.latest().unwrap().kind, Kind::Errback);
     /// ```
     pub fn latest(&self) -> Option<Ran<P>> {
-        self.marks.iter().rev().find(|mark| mark.end != End::Runs).map(Mark::told)
+        self.marks.iter().rev().find(|mark| mark.came != Came::Runs).map(Mark::told)
     }
 
     /// Whether it has a failure that no link has handled so far.

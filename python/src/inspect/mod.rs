@@ -184,7 +184,7 @@ pub(crate) fn observe(
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
     note(deferred, noted, event);
     if let Ok(before) = before {
-        page::count(deferred, noted, &before);
+        page::count(deferred, noted, before);
     }
 }
 
@@ -287,7 +287,7 @@ fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
 }
 
 fn end(deferred: &Bound<'_, Deferred>) -> End {
-    failure_name(deferred).map_or(End::Value, |name| End::Failed(name.into()))
+    failure_name(deferred).map_or(End::Value, End::Failed)
 }
 
 /// The class of the exception, if there is a failure.

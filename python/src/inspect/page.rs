@@ -175,7 +175,7 @@ pub(super) fn made(py: Python<'_>) {
 }
 
 /// Counts an event that has been noted.
-pub(super) fn count(deferred: &Bound<'_, Deferred>, noted: &Noted, before: &Before) {
+pub(super) fn count(deferred: &Bound<'_, Deferred>, noted: &Noted, before: Before) {
     let py = deferred.py();
     let Ok(history) = noted.history.try_borrow() else { return };
     let place = |added: &Somewhere| Some(Spot(added.clone()));

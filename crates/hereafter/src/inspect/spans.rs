@@ -17,6 +17,13 @@ pub(crate) struct InSpan {
     is_entered: bool,
 }
 
+impl InSpan {
+    #[inline]
+    pub(super) fn is_begun(&self) -> bool {
+        self.span.is_some()
+    }
+}
+
 /// Calls what a subscriber does, which is anybody's code: nothing of the deferred may be in use, and a
 /// panic stays here.
 fn tell<R>(what: impl FnOnce() -> R) {

@@ -198,8 +198,8 @@ impl<P> Journal<P> {
     /// let mut journal = Journal::<&str>::new();
     /// let mut history = History::new("app.rs:3");
     /// let before = Before::of(&history);
-    /// history.fired(Some("ValueError".to_owned()));
-    /// let wanted = journal.count(&history, &before, |place| Some(*place), || false).unwrap();
+    /// history.fired(Some("ValueError".into()));
+    /// let wanted = journal.count(&history, before, |place| Some(*place), || false).unwrap();
     /// journal.keep(history.number(), wanted, Story::new("#7", Now::Runs));
     /// assert_eq!(journal.failures().count(), 1);
     /// ```
@@ -207,7 +207,7 @@ impl<P> Journal<P> {
     pub fn count<Q: Clone>(
         &mut self,
         history: &History<Q>,
-        before: &Before,
+        before: Before,
         place: impl FnOnce(&Q) -> Option<P>,
         is_lost: impl FnOnce() -> bool,
     ) -> Option<Wanted>
