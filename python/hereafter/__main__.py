@@ -1,8 +1,8 @@
 """
 ``python -m hereafter [-m module | script.py] args...``: run a program on native Deferreds.
 
-``python -m hereafter --inspect [-m module | script.py] args...`` has each Deferred keep its history, and says at the
-program's end which are pending.
+``python -m hereafter --inspect[=PORT] [-m module | script.py] args...`` has each Deferred keep its history, shows on a
+page for browsers what is pending and why, and says it at the program's end.
 
 ``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
@@ -19,7 +19,7 @@ from zipfile import is_zipfile
 
 from hereafter.takeover import install
 
-_USAGE = """usage: python -m hereafter [--inspect] [-m module | script.py] args...
+_USAGE = """usage: python -m hereafter [--inspect[=PORT]] [-m module | script.py] args...
        python -m hereafter --check [module]"""
 
 
@@ -88,17 +88,31 @@ def _run(arguments: list[str]) -> None:
         _run_script(arguments[0])
 
 
+def _inspected(option: str) -> AbstractContextManager[None]:
+    """
+    Have the page served, and give back what tells of what is pending at the end of a block.
+    """
+    from hereafter.inspect import reported, serve
+
+    _, given, port = option.partition("=")
+    try:
+        address = serve(int(port) if given else 0)
+    except (ValueError, OverflowError):
+        sys.exit(f"{option}: the port is to be a number from 0 to 65535")
+    except OSError as error:
+        sys.exit(f"{option}: the page cannot be served there: {error.strerror or error}")
+    print(f"hereafter: the inspector is at {address}", file=sys.stderr, flush=True)
+    return reported()
+
+
 def main() -> None:
     """
     Install, and run what the command line names.
     """
     arguments = sys.argv[1:]
     around: AbstractContextManager[None] = nullcontext()
-    if arguments[:1] == ["--inspect"]:
-        from hereafter.inspect import reported
-
-        del arguments[0]
-        around = reported()
+    if arguments and arguments[0].partition("=")[0] == "--inspect":
+        around = _inspected(arguments.pop(0))
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
     if arguments[0] in ("-h", "--help"):

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hereafter import _hereafter
+from hereafter._page import serve
 
 _native = _hereafter.inspect
 
@@ -45,7 +46,20 @@ explain = _native.explain
 lost = _native.lost
 pending = _native.pending
 
-__all__ = ["Link", "Story", "count", "disable", "enable", "enabled", "explain", "lost", "pending", "report", "reported"]
+__all__ = [
+    "Link",
+    "Story",
+    "count",
+    "disable",
+    "enable",
+    "enabled",
+    "explain",
+    "lost",
+    "pending",
+    "report",
+    "reported",
+    "serve",
+]
 
 
 def report(most: int = 5) -> str:

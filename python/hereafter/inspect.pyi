@@ -3,7 +3,20 @@ from typing import Any, final
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Link", "Story", "count", "disable", "enable", "enabled", "explain", "lost", "pending", "report", "reported"]
+__all__ = [
+    "Link",
+    "Story",
+    "count",
+    "disable",
+    "enable",
+    "enabled",
+    "explain",
+    "lost",
+    "pending",
+    "report",
+    "reported",
+    "serve",
+]
 
 @final
 class Link:
@@ -56,3 +69,4 @@ def lost() -> list[Story]: ...
 def pending(most: int | None = None) -> list[Story]: ...
 def report(most: int = 5) -> str: ...
 def reported() -> AbstractContextManager[None]: ...
+def serve(port: int = 0, host: str = "127.0.0.1") -> str: ...

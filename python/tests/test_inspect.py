@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import doctest
 import gc
+import json
 import re
+import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 import warnings
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sides import environment
@@ -21,7 +26,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from hereafter import inspect
+from hereafter import _page, inspect
 from hereafter.inspect import explain
 
 HERE = Path(__file__).name
@@ -445,7 +450,9 @@ def test_aProgramThatIsInspectedSaysAtItsEndWhatIsPending(tmp_path: Path) -> Non
     program.write_text(PROGRAM)
     ended = run(program, "--inspect")
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert drawn(ended.stderr.replace(str(tmp_path), "")) == """
+    page, told = ended.stderr.split("\n", 1)
+    assert re.fullmatch(r"hereafter: the inspector is at http://127\.0\.0\.1:\d+/[0-9a-f]{32}/", page)
+    assert drawn(told.replace(str(tmp_path), "")) == """
 1 Deferred is pending; the oldest:
 
 Deferred A has not fired; whoever has it has called neither callback() nor errback()
@@ -468,5 +475,151 @@ def test_theEnvironmentSwitchesItOn(tmp_path: Path) -> None:
     assert run(program).stdout == "False\n"
 
 
+@pytest.mark.parametrize(
+    ("port", "complaint"),
+    [
+        ("no", "--inspect=no: the port is to be a number from 0 to 65535\n"),
+        ("70000", "--inspect=70000: the port is to be a number from 0 to 65535\n"),
+    ],
+)
+def test_aWrongPortIsRefused(tmp_path: Path, port: str, complaint: str) -> None:
+    ended = run(tmp_path / "app.py", f"--inspect={port}")
+    assert (ended.returncode, ended.stderr) == (1, complaint)
+
+
+def test_aPortThatIsTakenIsNamed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        option = f"--inspect={taken.getsockname()[1]}"
+        ended = run(tmp_path / "app.py", option)
+    assert (ended.returncode, ended.stderr) == (1, f"{option}: the page cannot be served there: Address already in use\n")
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return inspect.serve()
+
+
+def asked(page: str, what: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(page + what, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+def data(page: str, what: str) -> Any:
+    status, text = asked(page, what)
+    assert status == 200, text
+    return json.loads(text)
+
+
+class TestThePage:
+    """What the page is told, as it asks for it."""
+
+    def test_itIsOneFile(self, page: str) -> None:
+        status, text = asked(page, "")
+        assert status == 200
+        assert text.startswith("<!doctype html>")
+
+    def test_whatIsPendingIsListed(self, page: str) -> None:
+        outer: Deferred[int] = Deferred()
+        inner: Deferred[int] = Deferred().addCallback(str)
+        outer.addCallback(lambda _: inner).addCallback(str)
+        outer.callback(1)
+        numbers = {explain(each).number: each for each in (outer, inner)}
+        rows = {row["number"]: row for row in data(page, f"deferreds?text={HERE}&limit=1000")["rows"]}
+        told = [rows[number] for number in numbers]
+        assert [row["state"] for row in told] == ["waits", "unfired"]
+        assert [row["waits_on"] for row in told] == [[explain(inner).number], []]
+        # Its own callback, and the one that waits.
+        assert [row["ahead"] for row in told] == [1, 2]
+        story = data(page, f"deferred/{explain(outer).number}")
+        assert story["waits_on"][0]["number"] == explain(inner).number
+
+    def test_whatMayNeverEndSaysWhy(self, page: str) -> None:
+        paused: Deferred[int] = succeed(1)
+        paused.pause()
+
+        def loses(_: object) -> Deferred[int]:
+            return Deferred()
+
+        waits = succeed(1).addCallback(loses)
+        circle: Deferred[object] = Deferred()
+        circle.addCallback(lambda _: circle)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            circle.callback(1)
+        kept: list[Deferred[int]] = []
+        forgets = succeed(1).addCallback(lambda _: kept.append(Deferred()))
+        rows = data(page, "deferreds?hinted=true&limit=1000")["rows"]
+        hints = {row["number"]: row["hint"] for row in rows}
+        assert hints[explain(paused).number] == "paused"
+        assert hints[explain(waits).waits_on[0].number] == "lost-trigger"
+        assert hints[explain(circle).number] == "waits-on-itself"
+        assert hints[explain(kept[0]).number] == "not-waited-for"
+        assert explain(forgets).number not in hints
+
+    def test_failuresAreRememberedAndWhatBecameOfThem(self, page: str) -> None:
+        before = data(page, "now")["counts"]
+        handled = fail(ValueError("handled")).addErrback(lambda _: None)
+        unhandled = fail(KeyError("unhandled"))
+        numbers = [explain(each).number for each in (handled, unhandled)]
+        flushed: list[object] = []
+        globalLogPublisher.addObserver(flushed.append)
+        del unhandled
+        gc.collect()
+        globalLogPublisher.removeObserver(flushed.append)
+        assert flushed
+        fates = {each["number"]: each["fate"] for each in data(page, "failures")}
+        assert [fates[number] for number in numbers] == ["handled", "unhandled"]
+        after = data(page, "now")["counts"]
+        assert after["failed"] == before["failed"] + 2
+        assert after["unhandled"] == before["unhandled"] + 1
+
+    def test_aSlowCallbackIsRemembered(self, page: str) -> None:
+        line = here(1)
+        deferred = succeed(1).addCallback(lambda _: sum(range(200_000)))
+        slow = [each for each in data(page, "slow") if each["number"] == explain(deferred).number]
+        assert [each["added"] for each in slow] == [line]
+        assert slow[0]["took"] > 0
+
+    def test_itAnswersFromOtherThreadsWhileOneIsBusy(self, page: str) -> None:
+        answered: list[int] = []
+        deferred: Deferred[object] = Deferred()
+        deferred.addCallback(lambda _: answered.append(data(page, "now")["pending"]))
+        deferred.callback(1)
+        assert answered[0] > 0
+
+    def test_aHundredThousandAreNoTrouble(self, page: str) -> None:
+        many = [Deferred().addCallback(str) for _ in range(100_000)]
+        told = data(page, f"deferreds?text={HERE}&limit=10")
+        assert told["matched"] >= len(many)
+        assert len(told["rows"]) == 10
+
+    @pytest.mark.parametrize("host", ["localhost", "::1", "0.0.0.0"])
+    def test_itIsServedWhereItIsToBe(self, host: str) -> None:
+        page = inspect.serve(host=host)
+        reached = page.replace("0.0.0.0", "127.0.0.1")
+        assert data(reached, "now")["pending"] >= 0
+        # Who is served to others goes by any name.
+        assert asked(reached, "now", Host="a.name")[0] == (200 if host == "0.0.0.0" else 421)
+
+    def test_onlyWhoKnowsTheAddressIsAnswered(self, page: str) -> None:
+        host = page.split("/")[2]
+        assert asked(f"http://{host}/", "now")[0] == 404
+        assert asked(page, "now", Host="rebound.example")[0] == 421
+        assert asked(page, "deferreds?limit=a")[0] == 400
+        assert asked(page, "x" * 5000)[0] == 414
+        request = urllib.request.Request(page + "now", data=b"x")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)
+        assert refused.value.code == 405
+        refused.value.close()
+
+
 def test_theExamplesOfTheModuleAreTrue() -> None:
     assert doctest.testmod(inspect).failed == 0
+    assert doctest.testmod(_page).failed == 0

@@ -57,6 +57,11 @@ impl Clone for Place {
 }
 
 impl Place {
+    /// What is the same for the same place.
+    pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
+        (self.code.peek().map_or(0, |(code, _)| code.addr()), self.instruction)
+    }
+
     /// The code.
     pub(crate) fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.code.get(py).unwrap_or_else(|| py.None().into_bound(py))
