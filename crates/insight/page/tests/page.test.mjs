@@ -219,6 +219,26 @@ test("controls have names, and headings are in order", async () => {
   }
 });
 
+test("the page says when the program is busy, or gone", async () => {
+  const { pathname } = new URL(url);
+  const is_data = (asked) => asked.pathname.startsWith(pathname) && asked.pathname !== pathname;
+  const other = await browser.newPage();
+  await other.goto(url);
+  const status = other.locator("[role=status]");
+  await status.getByText("live").waitFor();
+  const said = "the reactor has not answered for 3.2 s";
+  await other.route(is_data, (route) => route.fulfill({ status: 503, body: said }));
+  await status.getByText(said).waitFor();
+  // What was seen last stays in sight.
+  assert.ok((await tile("pending", other)) >= 5);
+  await other.unroute(is_data);
+  await other.route(is_data, (route) => route.abort());
+  await status.getByText("the program does not answer").waitFor();
+  await other.unroute(is_data);
+  await status.getByText("live").waitFor();
+  await other.close();
+});
+
 test("nothing was refused or went wrong on the page", () => {
   assert.deepEqual(complaints, []);
 });
