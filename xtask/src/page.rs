@@ -8,10 +8,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::postgresql::is_root;
+use crate::python::Environment;
 use crate::step::{Steps, cargo, root, target};
 
 /// What to do with the page.
@@ -43,7 +45,6 @@ pub(crate) fn test(steps: &mut Steps) -> Result<()> {
     let built = target().join("page/dist");
     build(steps, &built)?;
     is_same(&built, &sources().join("dist"))?;
-    provide_browser(steps)?;
     let program = || Command::new(target().join("debug/examples/inspected"));
     let many = || {
         let mut many = program();
@@ -53,15 +54,24 @@ pub(crate) fn test(steps: &mut Steps) -> Result<()> {
     in_browser(steps, "native", &mut program(), &mut many())
 }
 
+/// Looks at the Python door's page, of the same program in Python.
+pub(crate) fn test_python(steps: &mut Steps, environment: &Environment) -> Result<()> {
+    install(steps)?;
+    let inspect = ["-m", "hereafter", "--inspect", "examples/inspected.py"];
+    let many = inspect.into_iter().chain(["--pending", "100000"]);
+    in_browser(steps, "python", &mut environment.python(inspect), &mut environment.python(many))
+}
+
 /// Looks at a program's page in a browser, and at the page of one with a hundred thousand pending
 /// Deferreds. Both print the address of their page. What is to be seen of the first stands in
 /// `tests/expected/DOOR.json`.
-pub(crate) fn in_browser(
+fn in_browser(
     steps: &mut Steps,
     door: &str,
     program: &mut Command,
     many: &mut Command,
 ) -> Result<()> {
+    provide_browser(steps)?;
     let (program, many) = (Running::start(program)?, Running::start(many)?);
     let expected = sources().join("tests/expected").join(door).with_extension("json");
     let mut npm = npm(["test"]);
@@ -80,14 +90,19 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Result<Self> {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let (printed, print) = std::io::pipe().context("making a pipe")?;
+        let command = command.stdin(Stdio::null()).stdout(print.try_clone()?).stderr(print);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        // Its own end of the pipe would keep that open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut running = Self { child, url: String::new() };
-        let printed = running.child.stdout.take().context("what the program prints")?;
-        for line in BufReader::new(printed).lines() {
+        let mut lines = BufReader::new(printed).lines();
+        while let Some(line) = lines.next() {
             let line = line.context("reading what the program prints")?;
-            if line.starts_with("http://") {
-                running.url = line;
+            if let Some(at) = line.find("http://") {
+                line[at..].clone_into(&mut running.url);
+                // What else it prints is taken in, so that it can.
+                thread::spawn(move || lines.for_each(drop));
                 return Ok(running);
             }
         }
