@@ -37,6 +37,7 @@ use crate::measure::{Case, Effort};
 
 /// Measures Deferreds beside their peers: nanoseconds and allocations per operation.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
 struct Arguments {
     /// Also write the figures to this file: {"shape": {"system": {"ns": 1.0, "allocs": 1.0}}}.
     #[arg(long, value_name = "FILE")]
@@ -50,6 +51,9 @@ struct Arguments {
     /// Measure only the systems whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    /// Measure Deferreds with inspection off and on, and no peers.
+    #[arg(long)]
+    inspect: bool,
     /// A Python that has Twisted, whose adbapi is measured beside ours.
     #[arg(long, value_name = "PYTHON")]
     twisted: Option<PathBuf>,
@@ -77,13 +81,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let mut notes = Vec::new();
-    let mut cases = ours::cases();
-    cases.extend(peers::in_process());
-    if arguments.iterations.is_none() {
-        let is_wanted =
-            |name: &str| arguments.system.as_ref().is_none_or(|text| name.contains(text));
-        cases.extend(peers::children(&is_wanted, arguments.twisted.as_deref(), &mut notes)?);
-    }
+    let mut cases = all(arguments, &mut notes)?;
     select(&mut cases, arguments);
     cases.retain(|case| {
         let Some(missing) = database::missing(case.shape) else { return true };
@@ -127,11 +125,32 @@ fn run(arguments: &Arguments) -> Result<()> {
             results.push((shape, figures));
         }
     }
-    report::print_summary(&results, &notes);
+    if arguments.inspect {
+        report::print_inspected(&results);
+    } else {
+        report::print_summary(&results, &notes);
+    }
     if let Some(path) = &arguments.json {
         report::write_json(&results, path)?;
     }
     Ok(())
+}
+
+/// Every case that there is.
+fn all(arguments: &Arguments, notes: &mut Vec<String>) -> Result<Vec<Case>> {
+    #[cfg(feature = "inspect")]
+    if arguments.inspect {
+        return Ok(ours::off_and_on());
+    }
+    ensure!(!arguments.inspect, "`--inspect` needs a program built with the feature `inspect`");
+    let mut cases = ours::cases();
+    cases.extend(peers::in_process());
+    if arguments.iterations.is_none() {
+        let is_wanted =
+            |name: &str| arguments.system.as_ref().is_none_or(|text| name.contains(text));
+        cases.extend(peers::children(&is_wanted, arguments.twisted.as_deref(), notes)?);
+    }
+    Ok(cases)
 }
 
 /// Keeps the cases that the command line asks for. A system's whole name means that one alone, even

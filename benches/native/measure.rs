@@ -93,6 +93,13 @@ impl Case {
         self
     }
 
+    /// The same case done by another system, which wraps its runs.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn wrapped(self, system: System, wrap: impl Fn(Run) -> Run) -> Self {
+        let (run, baseline) = (wrap(self.run), self.baseline.map(wrap));
+        Self { system, run, baseline, ..self }
+    }
+
     /// Divides by `items`.
     pub(crate) fn per(mut self, items: u32) -> Self {
         self.items = items;

@@ -15,14 +15,38 @@ use crate::work::{Boom, adding, chain, flipping, mixing, one, start, three, two}
 
 /// Our system.
 pub(crate) const HEREAFTER: System = System::new("hereafter", Kind::Ours);
+/// The same, while histories are kept.
+#[cfg(feature = "inspect")]
+pub(crate) const INSPECTED: System = System::new("hereafter, inspected", Kind::Ours);
 
 pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = deferreds();
+    cases.extend(database::ours());
+    cases
+}
+
+/// The shapes of Deferreds alone.
+fn deferreds() -> Vec<Case> {
     let mut cases = chains();
     cases.extend(failures());
     cases.extend(many());
     cases.extend(coroutines());
-    cases.extend(database::ours());
     cases
+}
+
+/// The shapes of Deferreds, with inspection off and on.
+#[cfg(feature = "inspect")]
+pub(crate) fn off_and_on() -> Vec<Case> {
+    let inspected = |mut run: crate::measure::Run| -> crate::measure::Run {
+        Box::new(move |n| {
+            hereafter::inspect::enable();
+            let took = run(n);
+            hereafter::inspect::disable();
+            took
+        })
+    };
+    let on = deferreds().into_iter().map(|case| case.wrapped(INSPECTED, inspected));
+    deferreds().into_iter().chain(on).collect()
 }
 
 fn case(shape: &'static str, body: impl FnMut() + 'static) -> Case {

@@ -34,6 +34,25 @@ pub(crate) fn print_shape(shape: &Shape, figures: &[Figures]) {
     println!();
 }
 
+/// Prints what inspection costs, shape by shape.
+pub(crate) fn print_inspected(results: &[(&Shape, Vec<Figures>)]) {
+    println!("summary: with inspection off, and on");
+    println!("  {:<24} {:>8} {:>8} {:>6}", "shape", "off", "on", "ratio");
+    for (shape, figures) in results {
+        let on = figures.iter().find(|row| row.system != ours::HEREAFTER);
+        if let (Some(off), Some(on)) = (own(figures), on) {
+            println!(
+                "  {:<24} {:>8.1} {:>8.1} {:>6}",
+                shape.name,
+                unsigned_zero(off.ns),
+                unsigned_zero(on.ns),
+                ratio(on.ns, off.ns)
+            );
+        }
+    }
+    print_noise(results);
+}
+
 /// Prints ours beside the fastest peers, shape by shape, and what to keep in mind.
 pub(crate) fn print_summary(results: &[(&Shape, Vec<Figures>)], notes: &[String]) {
     println!(
@@ -62,15 +81,19 @@ pub(crate) fn print_summary(results: &[(&Shape, Vec<Figures>)], notes: &[String]
     println!(
         "Nanoseconds are of the fastest batch. Trust ratios of one run, not nanoseconds of two."
     );
+    print_noise(results);
+    for note in notes {
+        println!("Note: {note}.");
+    }
+}
+
+fn print_noise(results: &[(&Shape, Vec<Figures>)]) {
     let rows = results.iter().flat_map(|(shape, rows)| rows.iter().map(move |row| (shape, row)));
     if let Some((shape, row)) = rows.max_by(|a, b| a.1.noise.total_cmp(&b.1.noise)) {
         println!(
             "Noise: the median batch took up to {:.2} times as long as the fastest ({} of {}).",
             row.noise, shape.name, row.system.name
         );
-    }
-    for note in notes {
-        println!("Note: {note}.");
     }
 }
 

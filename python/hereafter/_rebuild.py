@@ -70,6 +70,24 @@ def _throw() -> Generator[None, None, None]:
     yield
 
 
+def _telling(names: dict[str, Any]) -> type:
+    """
+    What reports an unhandled error with the story of its Deferred, in Twisted's two events.
+    """
+
+    class DebugInfo(names["DebugInfo"]):  # type: ignore[misc]
+        story: str
+
+        def __del__(self) -> None:
+            if self.failResult is None:
+                return
+            log, info = names["log"], self._getDebugTracebacks()
+            log.critical("Unhandled error in Deferred:\n{story}", isError=True, story=self.story)
+            log.failure("(debug: {debugInfo})" if info else "", self.failResult, debugInfo=info)
+
+    return _adopt(DebugInfo, names)
+
+
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     run, shorten = _hereafter._run_function, _hereafter._shorten
 
@@ -111,7 +129,7 @@ def rebuild(names: dict[str, Any]) -> None:
     new = _hereafter.Deferred
     for name in _NATIVE:
         names[name] = _adopt(getattr(_hereafter, name), names)
-    _hereafter._bind(names, _check_return_value)
+    _hereafter._bind(names, _check_return_value, _telling(names))
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])

@@ -25,7 +25,7 @@ impl Known for Awaiter {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         self.deferred.in_collector().set(None);
         true
     }
@@ -61,7 +61,7 @@ fn must_wait(deferred: &Bound<'_, Deferred>) -> bool {
     }
     // A pause holds up no run that has begun. Where only those who wait are left in it, nothing would
     // be new for them, and to wait once more would never end.
-    let only_waits = |link: &Link| match link {
+    let only_waits = |link: &Link| match link.plain() {
         Link::Resume(_) => Ok(()),
         Link::Both(function) if function.bind(deferred.py()).is_instance_of::<Driver>() => Ok(()),
         _ => Err(()),
@@ -70,6 +70,12 @@ fn must_wait(deferred: &Bound<'_, Deferred>) -> bool {
 }
 
 impl Awaiter {
+    /// Whether this Deferred is what is awaited.
+    pub(crate) fn awaits(slf: &Bound<'_, Self>, deferred: &Bound<'_, Deferred>) -> bool {
+        let awaited = slf.get().deferred.get(slf.py()).peek();
+        awaited.is_some_and(|(object, _)| object == deferred.as_ptr())
+    }
+
     fn advance<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         match Deferred::go_on(slf) {

@@ -70,8 +70,8 @@ fn list<'py>(link: &Link, pairs: &Bound<'py, PyList>) -> PyResult<()> {
     let empty = || raw::dict(py).map(Bound::into_any);
     // A function that none can be added to.
     let fixed = |function| triple(function, PyTuple::empty(py), no_keywords());
-    match link {
-        Link::Over(_) => Ok(()),
+    match link.plain() {
+        Link::Over(_) | Link::Noted(_) => Ok(()),
         Link::Callback(function) => pair(bare(function.bind(py))?, bare(failthru)?),
         Link::Errback(function) => pair(bare(passthru)?, bare(function.bind(py))?),
         Link::Both(function) => both(function.bind(py)),

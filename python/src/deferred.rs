@@ -4,13 +4,14 @@ use crate::attributes::{get_state, reduced, set_state};
 use crate::awaiter::Awaiter;
 use crate::callbacks::{self, call_of};
 use crate::failure;
+use crate::inspect;
 use crate::names::name;
 use crate::raw::{self, Attached, Awaits, Finalized, Known, Layout, Slot, Watch};
 use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
-use hereafter_engine::{Claim, Graveyard, World};
+use hereafter_engine::{Claim, Event, Graveyard, World};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::PyTypeObject;
@@ -78,6 +79,8 @@ const CANCEL: &str = "cancel";
 const PLAIN: u8 = 1;
 /// And `cancel` too.
 const PLAIN_CANCEL: u8 = 2;
+/// And nothing else is to be done when one is made.
+const UNNOTED: u8 = 4;
 
 /// How objects of the class itself are made.
 pub(crate) static LAYOUT: Layout = Layout::new();
@@ -114,12 +117,18 @@ fn look_at_class(class: &Bound<'_, PyType>) -> u8 {
         (!unchanged).then_some(*method)
     });
     let debug = class.getattr(name!(class.py(), debug)).and_then(|debug| debug.is_truthy());
+    let unnoted = if inspect::is_on() { 0 } else { UNNOTED };
     match own.next() {
         _ if debug.unwrap_or(true) => 0,
-        None => PLAIN | PLAIN_CANCEL,
-        Some(CANCEL) => PLAIN,
+        None => PLAIN | PLAIN_CANCEL | unnoted,
+        Some(CANCEL) => PLAIN | unnoted,
         Some(_) => 0,
     }
+}
+
+/// It has changed whether histories are begun.
+pub(crate) fn look_again() {
+    WATCH.forget();
 }
 
 std::thread_local! {
@@ -134,6 +143,7 @@ pub(crate) fn bury(object: Py<PyAny>) {
 impl Drop for Deferred {
     fn drop(&mut self) {
         self.bury_contents();
+        inspect::put_away(self.state.get_mut());
     }
 }
 
@@ -150,7 +160,7 @@ impl Known for Deferred {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         let its = self.state.in_collector();
         let is_ours = |place: &Slot| place.peek().is_some_and(|(_, kind)| raw::is_heap_class(kind));
         let spent = !is_ours(&its.result)
@@ -161,6 +171,7 @@ impl Known for Deferred {
         if spent {
             its.result.set(None);
             its.debug_info.set(None);
+            inspect::put_away(self.state.get_mut());
         }
         spent
     }
@@ -175,6 +186,9 @@ impl Deferred {
     fn bury_contents(&self) {
         let state = self.state.in_collector();
         state.report_failure();
+        if let Some(noted) = state.history.get() {
+            inspect::goes_away(state, noted);
+        }
         drop(state.debug_info.take());
         for place in [&state.result, &state.canceller, &state.chained_to] {
             match place.peek() {
@@ -189,7 +203,7 @@ impl Deferred {
             return;
         }
         for link in state.links.take() {
-            match link {
+            match link.into_plain() {
                 Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => {
                     bury(other.into_any());
                 }
@@ -227,12 +241,17 @@ impl Deferred {
     /// A new deferred, if nobody changed the class and there is room.
     #[inline]
     pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        if Self::is_plain_class(py) { Layout::make(py, Self::bare()) } else { None }
+        let plain = plainness(py, Self::type_object_raw(py)) & UNNOTED != 0;
+        if plain { Layout::make(py, Self::bare()) } else { None }
     }
 
     #[cold]
     fn make_slowly(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let new = Bound::new(py, Self::bare())?;
+        let short = if Self::is_plain_class(py) { Layout::make(py, Self::bare()) } else { None };
+        let new = short.map_or_else(|| Bound::new(py, Self::bare()), Ok)?;
+        if inspect::is_on() {
+            inspect::begin(&new);
+        }
         if Self::debugs(&new)? {
             Self::note_creator(&new)?;
         }
@@ -255,6 +274,9 @@ impl Deferred {
             drop(its.links.take());
         }
         its.canceller.set(canceller);
+        if inspect::is_on() {
+            inspect::begin(slf);
+        }
         if Self::debugs(slf)? {
             Self::note_creator(slf)?;
         }
@@ -264,7 +286,9 @@ impl Deferred {
     /// A deferred that has fired with `result`.
     #[inline]
     pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
-        Self::make(result.py()).map(|new| Self::with_result(new, result))
+        let new = Self::with_result(Self::make(result.py())?, result);
+        PyWorld::observe(&new, Event::Fired);
+        Ok(new)
     }
 
     /// The new deferred, fired with `result`.
@@ -390,6 +414,8 @@ impl Deferred {
     #[inline]
     pub(crate) fn push(slf: &Bound<'_, Self>, link: Link) {
         let its = state(slf);
+        let link =
+            if its.history.get().is_some() { inspect::note_place(slf.py(), link) } else { link };
         its.links.push(link);
         if its.chain.is_fired() {
             hereafter_engine::run::<PyWorld<'_>>(slf);
@@ -529,6 +555,7 @@ impl Deferred {
     /// Lets no callback run until `unpause` was called as often.
     fn pause(slf: &Bound<'_, Self>) {
         state(slf).chain.pause();
+        inspect::paused(slf);
     }
 
     /// Takes one `pause` back; with the last, the callbacks run that wait for it.
@@ -691,8 +718,17 @@ impl Deferred {
             (None, Some(result)) => format!(" current result: {}", result.repr()?.to_str()?),
             (None, None) => String::new(),
         };
-        let said = format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize);
+        let mut said =
+            format!("<{} at 0x{:x}{what}>", name.str()?.to_str()?, slf.as_ptr() as usize);
+        if inspect::is_in_repr() && its.history.get().is_some() {
+            said = format!("{said}\n{}", inspect::story(slf));
+        }
         raw::text(py, &said)
+    }
+
+    /// What has happened to this Deferred, what it does now and waits on, and what is still to come. `str()` draws it.
+    fn explain(slf: &Bound<'_, Self>) -> inspect::Story {
+        inspect::Story::of(slf)
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> Awaiter {
@@ -725,8 +761,8 @@ impl Deferred {
         for place in [&state.result, &state.canceller, &state.chained_to, &state.debug_info] {
             place.visit(&visit)?;
         }
-        state.links.each(|link| match link {
-            Link::Over(None) => Ok(()),
+        state.links.each(|link| match link.plain() {
+            Link::Over(None) | Link::Noted(_) => Ok(()),
             Link::Over(Some(left)) => visit.call(left),
             Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
                 visit.call(function)

@@ -47,7 +47,7 @@ impl Known for Driver {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         self.places().iter().all(|place| !place.is_set())
     }
 }
@@ -106,6 +106,16 @@ impl Driver {
 
     fn its<'a>(slf: &'a Bound<'_, Self>) -> &'a DriverState {
         slf.get().state.get(slf.py())
+    }
+
+    /// What the generator waits for.
+    pub(crate) fn awaited<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).waiting_on.get(slf.py())
+    }
+
+    /// The generator, unless it is through.
+    pub(crate) fn generator_of<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        Self::its(slf).generator.get(slf.py())
     }
 
     fn bare() -> Self {

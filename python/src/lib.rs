@@ -10,6 +10,7 @@
 //! * `methods.rs`: whether a program has replaced methods of ours;
 //! * `ready.rs`: `succeed`, `fail`, `maybeDeferred` and their like;
 //! * `timeout.rs`: `addTimeout`;
+//! * `inspect.rs`: what is noted of Deferreds, if it is, and how it is told;
 //! * `failure.rs`, `twisted.rs`: what is Twisted's own; `trail.rs`: where a Deferred was made, for debugging;
 //! * `raw/`: all unsafe code, with the argument for it.
 
@@ -19,6 +20,7 @@ mod callbacks;
 mod deferred;
 mod failure;
 mod inline;
+mod inspect;
 mod list;
 mod locks;
 mod methods;
@@ -97,6 +99,7 @@ fn _hereafter(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(list::gather_results, module)?)?;
     module.add_function(wrap_pyfunction!(ready::fail, module)?)?;
     ready::add_functions(module)?;
+    inspect::add(module)?;
     module.add_function(wrap_pyfunction!(ready::ensure_deferred, module)?)?;
     Ok(())
 }

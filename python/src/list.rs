@@ -73,6 +73,13 @@ impl DeferredList {
         Ok((its.finished.get() == results.len()).then(|| results.into_any()))
     }
 
+    /// Those of its members that are Deferreds of ours.
+    pub(crate) fn members_of<'py>(slf: &Bound<'py, Self>) -> Vec<Bound<'py, Deferred>> {
+        let members = Self::its(slf).members.get(slf.py());
+        let members = members.and_then(|members| members.cast_into::<PyList>().ok());
+        members.iter().flatten().filter_map(|member| as_deferred(&member).cloned()).collect()
+    }
+
     /// A member has a result.
     pub(crate) fn got<'py>(
         slf: &Bound<'py, Self>,

@@ -10,6 +10,7 @@ macro_rules! names {
     ($($name:ident)*) => {
         /// The names, each under itself.
         #[allow(non_snake_case, reason = "they are Python's")]
+        #[cfg_attr(Py_3_11, allow(dead_code, reason = "older versions have attributes for what later ones have functions for"))]
         pub(crate) struct Names {
             $(pub(crate) $name: Py<PyString>),*
         }
@@ -29,8 +30,8 @@ names! {
     _cbDeferred _chainedTo _getDebugTracebacks _releaseAndReturn _suppressAlreadyCalled acquire active addBoth
     addCallback addCallbacks append callback callbackArgs called callLater cancel canceller cancelTimeout captureVars
     cleanFailure co_filename co_name consumeErrors convertCancelled copyreg coro count creator debug errback
-    errbackArgs f_lasti failResult failure finishedCount fireOnOneCallback fireOnOneErrback format_list r#gen invoker
-    locked paused pop raiseException release remove result tb throw throwExceptionIntoGenerator traceback trap r#type
+    errbackArgs f_globals f_lasti failResult failure finishedCount fireOnOneCallback fireOnOneErrback format_list r#gen invoker
+    locked paused pop raiseException release remove result story tb throw throwExceptionIntoGenerator traceback trap r#type
     value
 }
 

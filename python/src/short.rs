@@ -111,7 +111,7 @@ impl<const KIND: u8> Fast for Add<KIND> {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let its = state(deferred);
-        if its.chain.is_fired() {
+        if its.chain.is_fired() || its.history.get().is_some() {
             return None;
         }
         its.links.push(Self::link(arguments)?);

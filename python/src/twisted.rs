@@ -20,6 +20,8 @@ pub(crate) struct Twisted {
     /// [`failure`](crate::failure) gives it. Up to Twisted 24.7 it came with them.
     pub(crate) failure_is_lazy: bool,
     pub(crate) debug_info: Py<PyAny>,
+    /// The same, with the story of its Deferred.
+    pub(crate) telling_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
     pub(crate) cancelled: Py<PyType>,
     pub(crate) cancelled_inline: Py<PyType>,
@@ -43,6 +45,8 @@ pub(crate) struct Twisted {
     pub(crate) generator: Py<PyType>,
     /// `hereafter.defer`'s helper that looks at how `returnValue` was used.
     pub(crate) check_return_value: Py<PyAny>,
+    /// The globals of code that acts for us: that of `twisted.internet.defer`, and our own.
+    pub(crate) globals: [Py<PyAny>; 2],
 }
 
 static TWISTED: PyOnceLock<Twisted> = PyOnceLock::new();
@@ -61,7 +65,11 @@ pub(crate) fn twisted(py: Python<'_>) -> PyResult<&Twisted> {
 
 /// Takes the objects from the names of `twisted.internet.defer`; the first call counts.
 #[pyfunction]
-pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) -> PyResult<()> {
+pub(crate) fn _bind(
+    names: &Bound<'_, PyDict>,
+    check_return_value: Py<PyAny>,
+    telling_info: Py<PyAny>,
+) -> PyResult<()> {
     let py = names.py();
     let name = |wanted: &str| -> PyResult<Bound<'_, PyAny>> {
         names.get_item(wanted)?.ok_or_else(|| {
@@ -93,6 +101,7 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         failure_attributes: attributes.unbind(),
         failure_watch: Watch::new(),
         debug_info: name("DebugInfo")?.unbind(),
+        telling_info,
         already_called: class("AlreadyCalledError")?,
         cancelled: class("CancelledError")?,
         cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
@@ -114,6 +123,10 @@ pub(crate) fn _bind(names: &Bound<'_, PyDict>, check_return_value: Py<PyAny>) ->
         is_coroutine: py.import("asyncio")?.getattr("iscoroutine")?.unbind(),
         coroutine: types.getattr("CoroutineType")?.cast_into::<PyType>()?.unbind(),
         generator: types.getattr("GeneratorType")?.cast_into::<PyType>()?.unbind(),
+        globals: [
+            names.clone().into_any().unbind(),
+            check_return_value.bind(py).getattr("__globals__")?.unbind(),
+        ],
         check_return_value,
     };
     // A second call finds the same Twisted.

@@ -3,14 +3,16 @@
 use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
+use crate::inspect::{self, Noted};
 use crate::list::DeferredList;
 use crate::locks::Turn;
 use crate::names::name;
-use crate::raw::{self, Call, Called, Queue, Raised, Slot};
+use crate::raw::{self, Call, Called, Place, Queue, Raised, Slot};
 use crate::timeout::Timeout;
 use crate::twisted::twisted;
-use hereafter_engine::{Cancelling, Chain, Claim, Step, World};
+use hereafter_engine::{Cancelling, Chain, Claim, Event, Step, World};
 use pyo3::prelude::*;
+use std::cell::OnceCell;
 use std::marker::PhantomData;
 
 /// What is called for a value, and what for a failure; the missing one lets the result pass.
@@ -47,9 +49,27 @@ pub(crate) enum Link {
     Turn(Py<Turn>),
     /// The timeout that ends here.
     Timeout(Py<Timeout>),
+    /// One of those above, and where in the program it was added.
+    Noted(Box<(Link, Place)>),
 }
 
 impl Link {
+    /// The link itself, wherever it was added.
+    pub(crate) fn plain(&self) -> &Self {
+        match self {
+            Self::Noted(noted) => &noted.0,
+            plain => plain,
+        }
+    }
+
+    /// The same, of one that is taken out.
+    pub(crate) fn into_plain(self) -> Self {
+        match self {
+            Self::Noted(noted) => noted.0,
+            plain => plain,
+        }
+    }
+
     /// The same link once more; runs no code of anybody else's.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
@@ -76,6 +96,7 @@ impl Link {
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
             Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
             Self::Timeout(timeout) => Self::Timeout(timeout.clone_ref(py)),
+            Self::Noted(noted) => Self::Noted(Box::new((noted.0.copy(py), noted.1.clone()))),
         }
     }
 }
@@ -92,6 +113,8 @@ pub(crate) struct State {
     /// or `None` where one was.
     pub(crate) debug_info: Slot,
     pub(crate) links: Queue<Link, 3>,
+    /// What has happened to it, if it was made while that is noted.
+    pub(crate) history: OnceCell<Box<Noted>>,
 }
 
 impl State {
@@ -169,6 +192,9 @@ impl State {
     #[cold]
     fn report_noted(&self, py: Python<'_>) {
         let made = self.debug_information(py);
+        if let (Ok(info), Some(noted)) = (&made, self.history.get()) {
+            inspect::tell_in_report(info, self, noted);
+        }
         self.debug_info.set(None);
         if let Err(error) = made {
             error.write_unraisable(py, None);
@@ -278,6 +304,27 @@ fn run_call<'py>(
     settle(deferred, called, call.function.bind(deferred.py()))
 }
 
+/// Runs a link with the result.
+#[inline(always)]
+fn run_link<'py>(
+    handle: &Bound<'py, Deferred>,
+    link: Link,
+    result: &Bound<'py, PyAny>,
+) -> Step<Bound<'py, Deferred>> {
+    let (function, wanted) = match link {
+        Link::Callback(function) => (function, !failure::is_failure(result)),
+        Link::Errback(function) => (function, failure::is_failure(result)),
+        Link::Both(function) => (function, true),
+        other => return run_other(handle, other, result),
+    };
+    let function = function.into_bound(handle.py());
+    if wanted {
+        settle(handle, raw::call_one(&function, result), &function)
+    } else {
+        pass(handle, result)
+    }
+}
+
 /// Runs a link that is more than a single function.
 #[inline(never)]
 fn run_other<'py>(
@@ -289,6 +336,7 @@ fn run_other<'py>(
     let its = state(handle);
     match link {
         Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
+        Link::Noted(noted) => run_link(handle, noted.0, result),
         Link::Pair(mut pair) => match (&mut *pair, failure::is_failure(result)) {
             (Pair::Callback(call) | Pair::Either(call, _), false)
             | (Pair::Errback(call) | Pair::Either(_, call), true)
@@ -379,6 +427,7 @@ pub(crate) fn give<'py>(
         Claim::Mine => {
             its.canceller.set(None);
             its.result.set(Some(result));
+            PyWorld::observe(target, Event::Fired);
             Ok(true)
         }
         Claim::Swallowed => Ok(false),
@@ -429,18 +478,7 @@ impl<'py> World for PyWorld<'py> {
         }
         let Some(link) = its.links.pop() else { return Step::Empty };
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        let (function, wanted) = match link {
-            Link::Callback(function) => (function, !failure::is_failure(&result)),
-            Link::Errback(function) => (function, failure::is_failure(&result)),
-            Link::Both(function) => (function, true),
-            other => return run_other(handle, other, &result),
-        };
-        let function = function.into_bound(py);
-        if wanted {
-            settle(handle, raw::call_one(&function, &result), &function)
-        } else {
-            pass(handle, &result)
-        }
+        run_link(handle, link, &result)
     }
 
     #[inline]
@@ -542,6 +580,13 @@ impl<'py> World for PyWorld<'py> {
         });
         if let Err(error) = fired {
             error.write_unraisable(py, Some(handle.as_any()));
+        }
+    }
+
+    #[inline]
+    fn observe(handle: &Self::Handle, event: Event<'_, Self::Handle>) {
+        if let Some(noted) = state(handle).history.get() {
+            inspect::observe(handle, noted, event);
         }
     }
 }

@@ -237,6 +237,7 @@ fn run_links<W: World>(handle: &W::Handle) -> Next<W::Handle> {
 fn take_or_wait<W: World>(handle: &W::Handle, chain: &Chain) -> bool {
     let Some(inner) = W::waiting_on(handle) else { return true };
     if closes_cycle::<W>(handle, &inner) && W::refuse_cycle(handle) {
+        W::observe(handle, Event::Resumed);
         return true;
     }
     let ready = W::has_result(&inner) && W::chain(&inner).paused() == 0;

@@ -7,6 +7,8 @@ use crate::failure::Failure;
 use crate::{debug, report};
 use async_task::Task;
 use core::cell::Cell;
+#[cfg(feature = "inspect")]
+use core::hint::cold_path;
 use core::panic::Location;
 use hereafter_engine::{Cancelling, Chain, Claim, Event, Graveyard, Step, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +29,7 @@ pub(crate) struct Head {
     /// Where it was made.
     made: &'static Location<'static>,
     /// What debug mode and inspection note.
-    notes: Cell<Option<Box<debug::Notes>>>,
+    notes: debug::Notebook,
 }
 
 /// How a deferred is cancelled that has not fired.
@@ -51,7 +53,7 @@ impl Head {
             cancelling: Cell::new(false),
             resumed: Cell::new(false),
             made,
-            notes: Cell::new(debug::notes_of_creation(made)),
+            notes: debug::Notebook::new(made),
         }
     }
 }
@@ -133,10 +135,7 @@ impl CellRef {
 
     /// What is noted of it, if anything was when it was made. `look` must run no user code.
     pub(crate) fn with_notes<R>(&self, look: impl FnOnce(Option<&mut debug::Notes>) -> R) -> R {
-        let mut notes = self.0.head.notes.take();
-        let seen = look(notes.as_deref_mut());
-        self.0.head.notes.set(notes);
-        seen
+        self.0.head.notes.with(look)
     }
 
     #[cfg(feature = "inspect")]
@@ -432,6 +431,7 @@ impl World for Native {
     #[inline]
     fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
         if debug::notes_anything() {
+            cold_path();
             crate::inspect::observe(cell, event);
         }
     }

@@ -8,7 +8,9 @@
 //! What costs less and tells more of what happened in between is inspection, the feature `inspect`.
 
 use crate::cell::CellRef;
+use core::cell::Cell;
 use core::fmt::Write as _;
+use core::panic::Location;
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::backtrace::Backtrace;
 
@@ -19,18 +21,27 @@ const KNOWN: u8 = 1;
 const STACKS: u8 = 2;
 #[cfg(feature = "inspect")]
 pub(crate) const HISTORIES: u8 = 4;
+/// Beside them, a trace file is being written.
+#[cfg(feature = "inspect")]
+pub(crate) const TRACES: u8 = 8;
+/// Beside them, a journal is kept for the page.
+#[cfg(feature = "page")]
+pub(crate) const JOURNALS: u8 = 16;
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// What is noted of one deferred beside its state.
+#[derive(Default)]
 pub(crate) struct Notes {
-    stacks: Option<Box<Stacks>>,
+    pub(crate) stacks: Option<Box<Stacks>>,
     #[cfg(feature = "inspect")]
     pub(crate) history: Option<crate::inspect::Noted>,
+    #[cfg(all(feature = "inspect", feature = "tracing"))]
+    pub(crate) in_span: crate::inspect::spans::InSpan,
 }
 
 /// The stacks of one deferred.
-struct Stacks {
+pub(crate) struct Stacks {
     made: Backtrace,
     fired: Option<Backtrace>,
 }
@@ -94,6 +105,13 @@ pub(crate) fn notes_anything() -> bool {
     }
 }
 
+/// Whether a trace file is being written: for those who know that something is noted.
+#[cfg(feature = "inspect")]
+#[inline]
+pub(crate) fn is_traced() -> bool {
+    MODE.load(Ordering::Relaxed) & TRACES != 0
+}
+
 pub(crate) fn switch(bit: u8, on: bool) {
     // The environment comes first, and does not overrule this later.
     notes_anything();
@@ -113,25 +131,61 @@ fn look_at_environment() -> u8 {
     if is_set("HEREAFTER_INSPECT") {
         mode |= HISTORIES;
     }
+    #[cfg(feature = "inspect")]
+    if let Some(path) = std::env::var_os("HEREAFTER_TRACE")
+        && crate::inspect::trace::begin_as_told(&path)
+    {
+        mode |= HISTORIES | TRACES;
+    }
     MODE.fetch_or(mode, Ordering::Relaxed) | mode
 }
 
-#[inline]
-pub(crate) fn notes_of_creation(
-    made: &'static core::panic::Location<'static>,
-) -> Option<Box<Notes>> {
-    if notes_anything() { Some(Box::new(capture(made))) } else { None }
+/// The place in a cell for what is noted of it. While that is nothing, a cell pays for one look at it.
+pub(crate) struct Notebook(Cell<Option<Box<Notes>>>);
+
+impl Notebook {
+    #[inline]
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
+        Self(Cell::new(if notes_anything() { Some(begin(made)) } else { None }))
+    }
+
+    pub(crate) fn with<R>(&self, look: impl FnOnce(Option<&mut Notes>) -> R) -> R {
+        let mut notes = self.0.take();
+        let seen = look(notes.as_deref_mut());
+        self.0.set(notes);
+        seen
+    }
 }
 
-#[cold]
-#[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
-fn capture(made: &'static core::panic::Location<'static>) -> Notes {
-    Notes {
-        stacks: enabled()
-            .then(|| Box::new(Stacks { made: Backtrace::force_capture(), fired: None })),
-        #[cfg(feature = "inspect")]
-        history: is_on(HISTORIES).then(|| crate::inspect::Noted::new(made)),
+impl Drop for Notebook {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(notes) = self.0.take() {
+            put_away(notes);
+        }
     }
+}
+
+#[inline(never)]
+#[allow(clippy::unnecessary_box_returns, reason = "it is a box that was there before")]
+#[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
+fn begin(made: &'static Location<'static>) -> Box<Notes> {
+    #[cfg(feature = "inspect")]
+    let mut notes = crate::inspect::begin(made);
+    #[cfg(not(feature = "inspect"))]
+    let mut notes = Box::<Notes>::default();
+    if enabled() {
+        notes.stacks = Some(Box::new(Stacks { made: Backtrace::force_capture(), fired: None }));
+    }
+    notes
+}
+
+#[inline(never)]
+fn put_away(notes: Box<Notes>) {
+    #[cfg(feature = "inspect")]
+    crate::inspect::put_away(notes);
+    #[cfg(not(feature = "inspect"))]
+    drop(notes);
 }
 
 /// Notes the first firing.

@@ -33,48 +33,90 @@
 //!    └─ made at src/app.rs:5:27, 44.0 us ago
 //! ```
 
+#[cfg(feature = "tracing")]
+pub(crate) mod spans;
+pub(crate) mod trace;
+
+pub use trace::{trace_end, trace_to};
+
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES};
+use crate::debug::{self, HISTORIES, Notes};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
+use crate::roll::Roll;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
-pub use hereafter_insight::{End, Kind, Now, Story, Told};
+pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
 use hereafter_insight::{History, Ran};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "page")]
 pub(crate) mod page;
 
 #[cfg(feature = "page")]
-pub use page::answer;
+pub use page::{answer, keep_journal};
 
 /// How many deferreds, each waiting on the next, a story tells of.
 const DEPTH: usize = 50;
 
-/// The history of a deferred, and its place among those of its thread.
-pub(crate) struct Noted(History<&'static Location<'static>>);
+/// The history of a deferred.
+pub(crate) type Noted = History<&'static Location<'static>>;
+
+/// How many notes without a deferred a thread keeps for the next ones.
+const SPARE: usize = 64;
+
+/// What a thread knows of its deferreds.
+struct Thread {
+    /// Every one that has a history and is alive.
+    alive: Roll<WeakCellRef>,
+    /// Notes of those that have gone, with their room.
+    #[expect(clippy::vec_box, reason = "they go back to where boxes are")]
+    spares: Vec<Box<Notes>>,
+}
 
 thread_local! {
-    /// Every deferred of this thread that has a history and is alive, oldest first.
-    static ALIVE: RefCell<BTreeMap<u64, WeakCellRef>> = const { RefCell::new(BTreeMap::new()) };
+    static THREAD: RefCell<Thread> =
+        const { RefCell::new(Thread { alive: Roll::new(), spares: Vec::new() }) };
 }
 
-impl Noted {
-    pub(crate) fn new(made: &'static Location<'static>) -> Self {
-        #[cfg(feature = "page")]
+/// Notes for a new deferred, with a history if such are kept.
+pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
+    if !enabled() {
+        return Box::default();
+    }
+    #[cfg(feature = "page")]
+    if debug::is_on(debug::JOURNALS) {
         page::made();
-        Self(History::new(made))
     }
+    let spare = THREAD.try_with(|thread| thread.borrow_mut().spares.pop());
+    let mut notes = spare.ok().flatten().unwrap_or_default();
+    match &mut notes.history {
+        Some(history) => history.renew(made),
+        none => *none = Some(History::new(made)),
+    }
+    notes
 }
 
-impl Drop for Noted {
-    fn drop(&mut self) {
-        let gone = ALIVE.try_with(|alive| alive.borrow_mut().remove(&self.0.number()));
-        drop(gone);
+/// A deferred has gone, and leaves its notes.
+pub(crate) fn put_away(mut notes: Box<Notes>) {
+    let Some(history) = &notes.history else { return };
+    let number = history.number();
+    if debug::is_traced() {
+        trace::gone(history);
     }
+    #[cfg(feature = "tracing")]
+    spans::end(core::mem::take(&mut notes.in_span));
+    notes.stacks = None;
+    // What is left of it is memory.
+    let gone = THREAD.try_with(|thread| {
+        let mut thread = thread.borrow_mut();
+        if thread.spares.len() < SPARE {
+            thread.spares.push(notes);
+        }
+        thread.alive.strike(number)
+    });
+    drop(gone);
 }
 
 /// Has histories kept, of deferreds made from now on, on all threads.
@@ -157,10 +199,14 @@ pub fn explain<T>(deferred: &Deferred<T>) -> Story {
 /// # drop(d);
 /// ```
 pub fn pending() -> Vec<Story> {
-    let alive: Vec<_> = ALIVE
-        .try_with(|alive| alive.borrow().values().filter_map(WeakCellRef::upgrade).collect())
-        .unwrap_or_default();
-    alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
+    alive().iter().map(|(_, cell)| cell).filter(|cell| is_pending(cell)).map(story).collect()
+}
+
+/// All deferreds of this thread that have a history, by their numbers, oldest first.
+fn alive() -> Vec<(u64, CellRef)> {
+    let upgrade = |(number, cell): (u64, &WeakCellRef)| Some((number, cell.upgrade()?));
+    let all = |thread: &RefCell<Thread>| thread.borrow().alive.iter().filter_map(upgrade).collect();
+    THREAD.try_with(all).unwrap_or_default()
 }
 
 fn is_pending(cell: &CellRef) -> bool {
@@ -170,7 +216,8 @@ fn is_pending(cell: &CellRef) -> bool {
 
 /// The deferred of that number, if it is alive.
 fn find_alive(number: u64) -> Option<CellRef> {
-    let found = ALIVE.try_with(|alive| alive.borrow().get(&number).and_then(WeakCellRef::upgrade));
+    let found =
+        THREAD.try_with(|thread| thread.borrow().alive.get(number).and_then(WeakCellRef::upgrade));
     found.ok().flatten()
 }
 
@@ -182,54 +229,106 @@ fn find(number: u64) -> Option<CellRef> {
 /// The deferred has found its place.
 #[cold]
 pub(crate) fn register(cell: &CellRef) {
-    if let Some(number) = number(cell) {
-        let _ = ALIVE.try_with(|alive| alive.borrow_mut().insert(number, cell.downgrade()));
+    let Some(number) = number(cell) else { return };
+    let _ = THREAD.try_with(|thread| thread.borrow_mut().alive.enter(number, cell.downgrade()));
+    if debug::is_traced() {
+        cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
     }
+    #[cfg(feature = "tracing")]
+    spans::begin(cell, number);
 }
 
 /// The engine tells what happens.
-#[cold]
+#[inline]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
-    #[cfg(feature = "page")]
-    let before = page::Before::of(cell);
-    note(cell, &event);
-    #[cfg(feature = "page")]
-    page::count(cell, before, &event);
+    // Which it is stands in the program's text, and each way is one of its own.
+    match &event {
+        Event::Runs => runs(cell),
+        Event::Ran(Step::Ran) => ran(cell, &event),
+        _ => happened(cell, &event),
+    }
 }
 
-fn note(cell: &CellRef, event: &Event<'_, CellRef>) {
-    // Looked at before the notes are, which are away meanwhile.
-    let front = match event {
-        Event::Runs => cell.body().front(),
-        _ => None,
-    };
-    cell.with_notes(|notes| {
-        let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) else { return };
-        let history = &mut noted.0;
-        match event {
-            Event::Fired => history.fired(failure_name(cell)),
-            Event::Cancelled => history.cancelled(),
-            Event::Runs => match front {
-                None => {}
-                Some(front) if front.passes => history.passed(front.kind, Some(front.added)),
-                Some(front) => history.runs(front.kind, Some(front.added)),
-            },
-            Event::Ran(Step::Ran) => history.ran(end(cell)),
-            Event::Ran(Step::Returned) => {
-                let name = cell.body().waiting_on().map_or_else(String::new, |inner| name(&inner));
-                history.ran(End::Returned(name));
-            }
-            Event::Ran(Step::Fired(target) | Step::Called(target)) => {
-                history.ran(End::HandedOn(name(target)));
-            }
-            Event::Ran(_) | Event::Waits(_) => {}
-            Event::Resumed => history.resumed(end(cell)),
+/// A link is about to run.
+#[inline(never)]
+fn runs(cell: &CellRef) {
+    let Some(front) = cell.body().front() else { return };
+    let passes = front.passes;
+    note(cell, &Event::Runs, !passes, |history| {
+        if passes {
+            history.passed(front.kind, Some(front.added));
+        } else {
+            history.runs(front.kind, Some(front.added));
         }
     });
 }
 
-fn failure_name(cell: &CellRef) -> Option<String> {
-    cell.body().failure().map(|failure| failure.type_name().to_owned())
+/// A link is through.
+#[inline(never)]
+fn ran(cell: &CellRef, event: &Event<'_, CellRef>) {
+    note(cell, event, false, |history| match failure_name(cell) {
+        None => history.gave_value(),
+        Some(failure) => history.ran(End::Failed(failure)),
+    });
+}
+
+#[inline(never)]
+fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
+    note(cell, event, false, |history| match event {
+        Event::Fired => {
+            history.fired(failure_name(cell));
+            if cell.chain().paused() != 0 {
+                history.rests();
+            }
+        }
+        Event::Cancelled => history.cancelled(),
+        Event::Ran(Step::Returned) => {
+            let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
+            history.ran(End::Returned(name));
+        }
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
+            history.rests();
+        }
+        Event::Resumed => history.resumed(end(cell)),
+        Event::Runs | Event::Ran(Step::Ran) | Event::Waits(_) => {}
+    });
+}
+
+/// Has something noted of a deferred that has a history, and told to those who want to know; `runs` says
+/// that a link begins to run.
+#[inline]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
+fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
+    #[cfg(feature = "page")]
+    let mut before = None;
+    let wants_span = cell.with_notes(|notes| {
+        let Some(notes) = notes else { return false };
+        let Some(history) = &mut notes.history else { return false };
+        #[cfg(feature = "page")]
+        if debug::is_on(debug::JOURNALS) {
+            before = Some(page::Before::of(history));
+        }
+        what(history);
+        if debug::is_traced() {
+            trace::happened(history, event);
+        }
+        #[cfg(feature = "tracing")]
+        return notes.in_span.is_begun();
+        #[cfg(not(feature = "tracing"))]
+        false
+    });
+    #[cfg(feature = "tracing")]
+    if wants_span {
+        spans::happened(cell, event, runs);
+    }
+    #[cfg(feature = "page")]
+    if let Some(before) = before {
+        page::count(cell, before);
+    }
+}
+
+fn failure_name(cell: &CellRef) -> Option<Name> {
+    cell.body().with_failure(|failure| failure.type_name().into())
 }
 
 fn end(cell: &CellRef) -> End {
@@ -240,8 +339,8 @@ fn end(cell: &CellRef) -> End {
 #[cold]
 pub(crate) fn paused(cell: &CellRef, at: &'static Location<'static>) {
     cell.with_notes(|notes| {
-        if let Some(noted) = notes.and_then(|notes| notes.history.as_mut()) {
-            noted.0.paused(at);
+        if let Some(history) = notes.and_then(|notes| notes.history.as_mut()) {
+            history.paused(at);
         }
     });
 }
@@ -254,14 +353,11 @@ fn text(failure: &Failure) -> String {
 }
 
 fn number(cell: &CellRef) -> Option<u64> {
-    cell.with_notes(|notes| Some(notes?.history.as_ref()?.0.number()))
+    cell.with_notes(|notes| Some(notes?.history.as_ref()?.number()))
 }
 
-fn name(cell: &CellRef) -> String {
-    match number(cell) {
-        Some(number) => format!("Deferred {number} at {:p}", cell.address()),
-        None => format!("Deferred at {:p}", cell.address()),
-    }
+fn name(cell: &CellRef) -> Name {
+    Name::of_deferred(number(cell), cell.address().addr())
 }
 
 /// The story of a deferred of which a history is kept.
@@ -300,17 +396,17 @@ fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
         Now::Unfired { by: cell.who_fires().to_owned() }
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
-    } else if let Some(failure) = body.failure() {
+    } else if let Some(failure) = body.with_failure(Failure::clone) {
         Now::Failed(say(&failure))
     } else if body.is_full() {
         Now::Value
     } else {
         Now::Gone
     };
-    let mut story = Story::new(name(cell), now);
+    let mut story = Story::new(name(cell).to_string(), now);
     story.made = Some(cell.made().to_string());
     cell.with_notes(|notes| {
-        let Some(Noted(history)) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+        let Some(history) = notes.and_then(|notes| notes.history.as_ref()) else { return };
         story.number = Some(history.number());
         story.within = history.within().map(numbered);
         story.age = Some(history.age());
@@ -337,7 +433,7 @@ fn numbered(number: u64) -> String {
     format!("Deferred {number}")
 }
 
-fn told(ran: &Ran<&'static Location<'static>>) -> Told {
+fn told(ran: Ran<&'static Location<'static>>) -> Told {
     let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
     // What was given back is waited for, or was.
     let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
@@ -345,7 +441,7 @@ fn told(ran: &Ran<&'static Location<'static>>) -> Told {
         kept: kept.and_then(|number| find(number).map(|_| numbered(number))),
         kind: ran.kind,
         added: ran.added.map(ToString::to_string),
-        end: Some(ran.end.clone()),
+        end: Some(ran.end),
         took,
         waited: ran.waited,
     }

@@ -78,6 +78,8 @@ mod outcome;
 mod queue;
 mod remote;
 pub mod report;
+#[cfg(feature = "inspect")]
+mod roll;
 mod send;
 mod share;
 mod sync;

@@ -173,7 +173,7 @@ fn what_an_errback_has_handled_is_told() {
     let d = d.add_errback(|_| Ok(0)).map(|n| n + 1);
     trigger.errback(Failure::msg("it is broken"));
     let story = inspect::explain(&d);
-    assert_eq!(story.links[0].end, Some(End::Handled("Error".to_owned())), "{story}");
+    assert_eq!(story.links[0].end, Some(End::Handled("Error".into())), "{story}");
     assert_eq!(story.links[1].end, Some(End::Value));
 }
 

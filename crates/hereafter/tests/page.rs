@@ -16,7 +16,7 @@ fn counts() -> Value {
 
 #[test]
 fn what_is_pending_is_laid_out_in_rows() {
-    inspect::enable();
+    inspect::keep_journal();
     let (_forgotten, inner) = Deferred::<u32>::new();
     let (trigger, d) = Deferred::<u32>::new();
     let _d = d.add_callback(move |_| inner).map(|n| n + 1);
@@ -37,7 +37,7 @@ fn what_is_pending_is_laid_out_in_rows() {
 
 #[test]
 fn what_is_paused_or_was_not_given_back_is_pointed_out() {
-    inspect::enable();
+    inspect::keep_journal();
     let (trigger, mut paused) = Deferred::<u32>::new();
     let guard = paused.pause();
     trigger.callback(1);
@@ -57,7 +57,7 @@ fn what_is_paused_or_was_not_given_back_is_pointed_out() {
 
 #[test]
 fn events_are_counted() {
-    inspect::enable();
+    inspect::keep_journal();
     let (trigger, d) = Deferred::<u32>::new();
     let d = d.map(|n| n + 1).add_errback(|_| Ok(0)).map(|n| n + 1);
     trigger.callback(1);
@@ -78,7 +78,7 @@ fn events_are_counted() {
 
 #[test]
 fn a_failure_is_told_with_what_became_of_it() {
-    inspect::enable();
+    inspect::keep_journal();
     let collector = report::collect();
     let (trigger, handled) = Deferred::<u32>::new();
     let handled =
@@ -103,7 +103,7 @@ fn a_failure_is_told_with_what_became_of_it() {
 
 #[test]
 fn what_nobody_can_fire_any_more_is_lost() {
-    inspect::enable();
+    inspect::keep_journal();
     let (trigger, d) = Deferred::<u32>::new();
     let d = d.map(|n| n + 1);
     drop(trigger);
@@ -127,7 +127,7 @@ fn an_error_that_makes_deferreds_of_its_own_when_asked_does_no_harm() {
         }
     }
     impl std::error::Error for Busy {}
-    inspect::enable();
+    inspect::keep_journal();
     let collector = report::collect();
     let (trigger, d) = Deferred::<u32>::new();
     drop(d.add_callback(|_| Err::<u32, _>(Busy.into())));
@@ -139,7 +139,7 @@ fn an_error_that_makes_deferreds_of_its_own_when_asked_does_no_harm() {
 
 #[test]
 fn a_hundred_thousand_are_laid_out() {
-    inspect::enable();
+    inspect::keep_journal();
     let count = if cfg!(miri) { 100 } else { 100_000 };
     let all: Vec<_> = (0..count).map(|_| Deferred::<u32>::new()).collect();
     let began = std::time::Instant::now();

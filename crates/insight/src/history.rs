@@ -1,50 +1,11 @@
 //! What is noted of one deferred.
 
+use crate::moment::Moment;
+use crate::name::Name;
 use crate::story::{End, Kind};
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// A point in time, in nanoseconds since the first one that was asked for.
-///
-/// # Examples
-///
-/// ```
-/// use hereafter_insight::Moment;
-/// let before = Moment::now();
-/// assert!(Moment::now().since(before) < std::time::Duration::from_secs(60));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
-
-impl Moment {
-    /// Now.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(hereafter_insight::Moment::now() <= hereafter_insight::Moment::now());
-    /// ```
-    pub fn now() -> Self {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let elapsed = START.get_or_init(Instant::now).elapsed();
-        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-    }
-
-    /// How long after `earlier` it is; nothing if it is before.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hereafter_insight::Moment;
-    /// let before = Moment::now();
-    /// assert!(before.since(Moment::now()).is_zero());
-    /// ```
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
+use std::time::Duration;
 
 /// A link that has run.
 #[derive(Debug, Clone)]
@@ -55,32 +16,109 @@ pub struct Ran<P> {
     pub added: Option<P>,
     /// What came of it.
     pub end: End,
+    /// When it began.
+    pub began: Moment,
+    /// When it was through; what it gave back was waited for from then on.
+    pub ended: Moment,
     /// How long it ran, without what it waited for.
     pub took: Duration,
     /// How long the deferred that it gave back was waited for.
     pub waited: Option<Duration>,
     /// The number of the last deferred that was made while it ran.
     pub made: Option<u64>,
+    /// It is the first that ran after a wait.
+    pub after_wait: bool,
 }
 
-/// What a thread is at: the deferred whose link runs, and the last one made meanwhile.
-#[derive(Clone, Copy)]
-struct Inside {
-    number: Option<u64>,
-    made: Option<u64>,
+/// What came of a link: an [`End`] whose name lies elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Runs,
+    Value,
+    Handled,
+    Failed,
+    Passed,
+    Returned,
+    HandedOn,
+}
+
+/// A link as it is noted: in place, and without working anything out.
+#[derive(Debug, Clone)]
+struct Mark<P> {
+    kind: Kind,
+    added: Option<P>,
+    came: Came,
+    /// Of the failure, or of the other deferred. It is looked at for those that have one.
+    name: Option<Name>,
+    began: Moment,
+    ended: Moment,
+    /// When what it gave back had a result.
+    resumed: Option<Moment>,
+    made: u64,
+    after_wait: bool,
+}
+
+impl<P> Mark<P> {
+    fn end(&self) -> End {
+        let name = || self.name.clone().unwrap_or_else(|| Name::from(""));
+        match self.came {
+            Came::Runs => End::Runs,
+            Came::Value => End::Value,
+            Came::Passed => End::Passed,
+            Came::Handled => End::Handled(name()),
+            Came::Failed => End::Failed(name()),
+            Came::Returned => End::Returned(name()),
+            Came::HandedOn => End::HandedOn(name()),
+        }
+    }
+}
+
+impl<P: Clone> Mark<P> {
+    fn told(&self) -> Ran<P> {
+        Ran {
+            kind: self.kind,
+            added: self.added.clone(),
+            end: self.end(),
+            began: self.began,
+            ended: self.ended,
+            took: self.ended.since(self.began),
+            waited: self.resumed.map(|resumed| resumed.since(self.ended)),
+            made: some(self.made),
+            after_wait: self.after_wait,
+        }
+    }
+}
+
+/// Says that there is none: numbers begin with one. It makes what is noted smaller.
+const NONE: u64 = 0;
+
+fn some(number: u64) -> Option<u64> {
+    (number != NONE).then_some(number)
 }
 
 thread_local! {
-    static INSIDE: Cell<Inside> = const { Cell::new(Inside { number: None, made: None }) };
+    /// The deferred of this thread whose link runs.
+    static INSIDE: Cell<u64> = const { Cell::new(NONE) };
+    /// The last deferred that was made while it runs.
+    static MADE: Cell<u64> = const { Cell::new(NONE) };
+    /// The numbers that this thread may give to deferreds: the next, and the end.
+    static NUMBERS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// The link that runs, or whose deferred is waited for.
-#[derive(Debug, Clone)]
-struct Current<P> {
-    ran: Ran<P>,
-    since: Moment,
-    /// The deferred inside of whose link it was begun, and the last that was made there.
-    outer: (Option<u64>, Option<u64>),
+/// A number that no other deferred of the process has, and that of the deferred one of whose links runs.
+#[inline]
+fn count() -> (u64, Option<u64>) {
+    /// So many are taken at a time, since what threads share is slow.
+    const TAKEN: u64 = 256;
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let (mut next, mut end) = NUMBERS.get();
+    if next == end {
+        next = NEXT.fetch_add(TAKEN, Ordering::Relaxed);
+        end = next + TAKEN;
+    }
+    NUMBERS.set((next + 1, end));
+    MADE.set(next);
+    (next, some(INSIDE.get()))
 }
 
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
@@ -106,14 +144,21 @@ pub struct History<P> {
     within: Option<u64>,
     born: Moment,
     fired: Option<Moment>,
-    cancelled: Option<Moment>,
+    is_cancelled: bool,
     paused: Option<P>,
     /// The failure that it has got, and that no link has handled so far.
-    failing: Option<String>,
-    current: Option<Current<P>>,
-    first: Vec<Ran<P>>,
-    last: Option<Box<Ran<P>>>,
+    failing: Option<Name>,
+    /// The links that have begun, but for those left out.
+    marks: Vec<Mark<P>>,
+    /// The last of them runs, or its deferred is waited for.
+    is_at_last: bool,
+    /// What the thread was at when that began: [`INSIDE`] and [`MADE`].
+    outer: (u64, u64),
     left_out: usize,
+    /// The end of what it did last, which is the beginning of what it does next.
+    going: Option<Moment>,
+    /// What it waited for is there, and no link has run since.
+    is_resumed: bool,
 }
 
 /// How many links are kept; behind them, only the last one is.
@@ -128,25 +173,50 @@ impl<P: Clone> History<P> {
     /// assert_eq!(*hereafter_insight::History::new("app.rs:3").made(), "app.rs:3");
     /// ```
     pub fn new(made: P) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut inside = INSIDE.get();
-        inside.made = Some(number);
-        INSIDE.set(inside);
+        let (number, within) = count();
         Self {
             number,
             made,
-            within: inside.number,
+            within,
             born: Moment::now(),
             fired: None,
-            cancelled: None,
+            is_cancelled: false,
             paused: None,
             failing: None,
-            current: None,
-            first: Vec::new(),
-            last: None,
+            marks: Vec::new(),
+            is_at_last: false,
+            outer: (NONE, NONE),
             left_out: 0,
+            going: None,
+            is_resumed: false,
         }
+    }
+
+    /// The same, in the room of one that is not needed any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::History;
+    /// let mut history = History::new("app.rs:3");
+    /// let number = history.number();
+    /// history.renew("app.rs:9");
+    /// assert_eq!(*history.made(), "app.rs:9");
+    /// assert_ne!(history.number(), number);
+    /// ```
+    pub fn renew(&mut self, made: P) {
+        (self.number, self.within) = count();
+        self.made = made;
+        self.born = Moment::now();
+        self.fired = None;
+        self.is_cancelled = false;
+        self.paused = None;
+        self.failing = None;
+        self.marks.clear();
+        self.is_at_last = false;
+        self.left_out = 0;
+        self.going = None;
+        self.is_resumed = false;
     }
 
     /// It has got its first result; `failure` is the name of that, if it is one.
@@ -158,9 +228,29 @@ impl<P: Clone> History<P> {
     /// history.fired(None);
     /// assert!(history.fired_after().is_some());
     /// ```
-    pub fn fired(&mut self, failure: Option<String>) {
-        self.fired.get_or_insert_with(Moment::now);
+    pub fn fired(&mut self, failure: Option<Name>) {
+        let now = Moment::now();
+        self.fired.get_or_insert(now);
+        self.going = Some(now);
         self.failing = failure;
+    }
+
+    /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
+    /// when its last link ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.fired(None);
+    /// history.rests();
+    /// history.runs(Kind::Callback, None); // it has just been added
+    /// history.ran(End::Value);
+    /// ```
+    pub fn rests(&mut self) {
+        self.going = None;
     }
 
     /// Somebody has paused it, at this place.
@@ -186,7 +276,7 @@ impl<P: Clone> History<P> {
     /// assert!(history.was_cancelled());
     /// ```
     pub fn cancelled(&mut self) {
-        self.cancelled.get_or_insert_with(Moment::now);
+        self.is_cancelled = true;
     }
 
     /// A link is about to run.
@@ -194,12 +284,35 @@ impl<P: Clone> History<P> {
     /// # Examples
     ///
     /// See [`History`].
+    #[inline]
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
-        let ran =
-            Ran { kind, added, end: End::Runs, took: Duration::ZERO, waited: None, made: None };
-        let outer = INSIDE.replace(Inside { number: Some(self.number), made: None });
-        let outer = (outer.number, outer.made);
-        self.current = Some(Current { ran, since: Moment::now(), outer });
+        self.outer = (INSIDE.replace(self.number), MADE.replace(NONE));
+        let began = self.going.take().unwrap_or_else(Moment::now);
+        self.put(kind, added, Came::Runs, began);
+        self.is_resumed = false;
+        self.is_at_last = true;
+    }
+
+    /// Notes a link behind the others.
+    #[inline]
+    fn put(&mut self, kind: Kind, added: Option<P>, came: Came, began: Moment) {
+        let mark = Mark {
+            kind,
+            added,
+            came,
+            name: None,
+            began,
+            ended: began,
+            resumed: None,
+            made: NONE,
+            after_wait: self.is_resumed,
+        };
+        if self.marks.len() <= KEPT {
+            self.marks.push(mark);
+        } else {
+            self.marks[KEPT] = mark;
+            self.left_out += 1;
+        }
     }
 
     /// The result was not for this link, and passed.
@@ -213,8 +326,7 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.links().count(), 1);
     /// ```
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
-        let end = End::Passed;
-        self.keep(Ran { kind, added, end, took: Duration::ZERO, waited: None, made: None });
+        self.put(kind, added, Came::Passed, self.going.unwrap_or(self.born));
     }
 
     /// The link that ran last is through. With [`End::Returned`], it is waited for what it gave
@@ -228,25 +340,61 @@ impl<P: Clone> History<P> {
     /// use hereafter_insight::{End, History, Kind};
     ///
     /// let mut history = History::new("app.rs:3");
-    /// history.fired(Some("ValueError".to_owned()));
+    /// history.fired(Some("ValueError".into()));
     /// history.runs(Kind::Errback, Some("app.rs:4"));
     /// history.ran(End::Value);
-    /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".to_owned()));
+    /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
     pub fn ran(&mut self, end: End) {
-        let Some(mut current) = self.current.take() else { return };
-        let now = Moment::now();
-        current.ran.took = now.since(current.since);
-        current.since = now;
-        let (number, made) = current.outer;
-        current.ran.made = INSIDE.replace(Inside { number, made }).made;
-        if matches!(end, End::Returned(_)) {
-            current.ran.end = end;
-            self.current = Some(current);
-            return;
+        if let End::Value = end {
+            self.gave_value();
+        } else if self.is_at_last {
+            let now = self.is_through();
+            self.is_at_last = matches!(end, End::Returned(_));
+            // One that has handed its result on goes on when whoever got it is through.
+            let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
+            self.going = goes_on.then_some(now);
+            self.settle(end);
         }
-        current.ran.end = self.settle(end);
-        self.keep(current.ran);
+    }
+
+    /// The same as [`ran`](History::ran) with [`End::Value`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.gave_value();
+    /// assert_eq!(history.links().next().unwrap().end, End::Value);
+    /// ```
+    #[inline]
+    pub fn gave_value(&mut self) {
+        if self.is_at_last {
+            let now = self.is_through();
+            self.is_at_last = false;
+            self.going = Some(now);
+            if self.failing.is_some() {
+                self.settle(End::Value);
+            } else if let Some(mark) = self.marks.last_mut() {
+                mark.came = Came::Value;
+            }
+        }
+    }
+
+    /// Notes that the last link has ended now.
+    #[inline]
+    fn is_through(&mut self) -> Moment {
+        let now = Moment::now();
+        INSIDE.set(self.outer.0);
+        let made = MADE.replace(self.outer.1);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.ended = now;
+            mark.made = made;
+        }
+        now
     }
 
     /// What the last link gave back has a result, which is ours now.
@@ -258,35 +406,47 @@ impl<P: Clone> History<P> {
     ///
     /// let mut history = History::new("app.rs:3");
     /// history.runs(Kind::Callback, None);
-    /// history.ran(End::Returned("Deferred at 0x1".to_owned()));
+    /// history.ran(End::Returned("Deferred at 0x1".into()));
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
     pub fn resumed(&mut self, end: End) {
-        let Some(Current { mut ran, since, .. }) = self.current.take() else { return };
-        ran.waited = Some(Moment::now().since(since));
-        ran.end = self.settle(end);
-        self.keep(ran);
-    }
-
-    /// What came of a link, with regard to the failure that there was before it.
-    fn settle(&mut self, end: End) -> End {
-        let before = self.failing.take();
-        match (end, before) {
-            (End::Failed(name), _) => {
-                self.failing = Some(name.clone());
-                End::Failed(name)
-            }
-            (End::Value, Some(failure)) => End::Handled(failure),
-            (end, _) => end,
+        if !self.is_at_last {
+            return;
         }
+        let now = Moment::now();
+        if let Some(mark) = self.marks.last_mut() {
+            mark.resumed = Some(now);
+        }
+        self.is_at_last = false;
+        self.is_resumed = true;
+        self.going = Some(now);
+        self.settle(end);
     }
 
-    fn keep(&mut self, ran: Ran<P>) {
-        if self.first.len() < KEPT {
-            self.first.push(ran);
-        } else if self.last.replace(Box::new(ran)).is_some() {
-            self.left_out += 1;
+    /// Notes what came of the last link, with regard to the failure that there was before it.
+    fn settle(&mut self, end: End) {
+        let (came, name) = match end {
+            End::Value => match self.failing.take() {
+                None => (Came::Value, None),
+                failure => (Came::Handled, failure),
+            },
+            End::Failed(name) => {
+                self.failing = Some(name.clone());
+                (Came::Failed, Some(name))
+            }
+            // The failure that there was is what it had to handle, until there is an answer.
+            End::Returned(name) => (Came::Returned, Some(name)),
+            End::HandedOn(name) => {
+                self.failing = None;
+                (Came::HandedOn, Some(name))
+            }
+            End::Handled(name) => (Came::Handled, Some(name)),
+            End::Passed => (Came::Passed, None),
+            End::Runs => (Came::Runs, None),
+        };
+        if let Some(mark) = self.marks.last_mut() {
+            (mark.came, mark.name) = (came, name);
         }
     }
 
@@ -380,7 +540,7 @@ impl<P: Clone> History<P> {
     /// assert!(!hereafter_insight::History::new("app.rs:3").was_cancelled());
     /// ```
     pub fn was_cancelled(&self) -> bool {
-        self.cancelled.is_some()
+        self.is_cancelled
     }
 
     /// The link that runs now, or whose deferred is waited for, and for how long it has been so.
@@ -393,9 +553,10 @@ impl<P: Clone> History<P> {
     /// history.runs(Kind::Errback, None);
     /// assert_eq!(history.current().unwrap().0.kind, Kind::Errback);
     /// ```
-    pub fn current(&self) -> Option<(&Ran<P>, Duration)> {
-        let current = self.current.as_ref()?;
-        Some((&current.ran, Moment::now().since(current.since)))
+    pub fn current(&self) -> Option<(Ran<P>, Duration)> {
+        let mark = self.marks.last().filter(|_| self.is_at_last)?;
+        let since = if mark.came == Came::Runs { mark.began } else { mark.ended };
+        Some((mark.told(), Moment::now().since(since)))
     }
 
     /// The links that have run, in their order.
@@ -403,8 +564,8 @@ impl<P: Clone> History<P> {
     /// # Examples
     ///
     /// See [`History`].
-    pub fn links(&self) -> impl Iterator<Item = &Ran<P>> {
-        self.first.iter().chain(self.last.as_deref())
+    pub fn links(&self) -> impl DoubleEndedIterator<Item = Ran<P>> {
+        self.marks[..self.marks.len() - usize::from(self.is_at_last)].iter().map(Mark::told)
     }
 
     /// The link that is through and ran last.
@@ -420,9 +581,8 @@ impl<P: Clone> History<P> {
     /// history.ran(End::Value);
     /// assert_eq!(history.latest().unwrap().kind, Kind::Errback);
     /// ```
-    pub fn latest(&self) -> Option<&Ran<P>> {
-        let waits = self.current.as_ref().filter(|current| current.ran.end != End::Runs);
-        waits.map(|current| &current.ran).or(self.last.as_deref()).or(self.first.last())
+    pub fn latest(&self) -> Option<Ran<P>> {
+        self.marks.iter().rev().find(|mark| mark.came != Came::Runs).map(Mark::told)
     }
 
     /// Whether it has a failure that no link has handled so far.
@@ -431,7 +591,7 @@ impl<P: Clone> History<P> {
     ///
     /// ```
     /// let mut history = hereafter_insight::History::new("app.rs:3");
-    /// history.fired(Some("ValueError".to_owned()));
+    /// history.fired(Some("ValueError".into()));
     /// assert!(history.is_failing());
     /// ```
     pub fn is_failing(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What is told of a deferred.
 
+use crate::name::Name;
 use core::fmt;
 use std::time::Duration;
 
@@ -37,15 +38,15 @@ pub enum End {
     /// It gave back a value.
     Value,
     /// It gave back a value where there was this failure.
-    Handled(String),
+    Handled(Name),
     /// It failed, or handed a failure on: which one.
-    Failed(String),
+    Failed(Name),
     /// The result was not for it, and passed.
     Passed,
     /// It gave back this deferred, which has no result yet.
-    Returned(String),
+    Returned(Name),
     /// Its result went on to this deferred.
-    HandedOn(String),
+    HandedOn(Name),
 }
 
 impl fmt::Display for End {
@@ -197,8 +198,8 @@ impl Story {
         }
     }
 
-    /// The lines under its name.
-    fn lines(&self) -> Vec<String> {
+    /// What is said of it as a whole, in lines.
+    pub(crate) fn facts(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(made) = &self.made {
             let ago = self.age.map_or(String::new(), |age| format!(", {} ago", Span(age)));
@@ -215,6 +216,12 @@ impl Story {
         if let Some(paused) = &self.paused {
             lines.push(format!("paused at {paused}"));
         }
+        lines
+    }
+
+    /// The lines under its name.
+    fn lines(&self) -> Vec<String> {
+        let mut lines = self.facts();
         let (done, ahead): (Vec<_>, Vec<_>) =
             self.links.iter().partition(|link| link.end.is_some());
         lines.extend(done.iter().map(ToString::to_string));
@@ -272,7 +279,7 @@ impl fmt::Display for Story {
 }
 
 /// A time as people say it.
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,7 +60,7 @@ pub fn serve_to_others(reactor: &Reactor, address: SocketAddr) -> io::Result<Ser
 }
 
 fn begin(reactor: &Reactor, listener: TcpListener, gate: Gate) -> io::Result<Served> {
-    inspect::enable();
+    inspect::keep_journal();
     let address = listener.local_addr()?;
     let url = format!("http://{address}{}", gate.path());
     let (stop, stopped) = watch::channel(());

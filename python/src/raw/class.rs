@@ -87,6 +87,11 @@ impl Watch {
         if now != 0 && number[..4] == now.to_le_bytes() { kept } else { self.look(kind, look) }
     }
 
+    /// Has it asked again for every class.
+    pub(crate) fn forget(&self) {
+        self.0.iter().for_each(|kept| kept.store(0, Ordering::Relaxed));
+    }
+
     #[cold]
     #[inline(never)]
     fn look(&self, kind: *mut ffi::PyTypeObject, look: impl FnOnce() -> u8) -> u8 {

@@ -6,7 +6,7 @@
 //! * `class.rs`: what can be told of a class; `layout.rs`: how objects of ours are made, awaited and freed;
 //! * `made.rs`: objects of Python's own classes;
 //! * `entry.rs`: functions and methods of ours that take their arguments where the interpreter laid them;
-//! * `stack.rs`: how deep it goes, and where it is.
+//! * `stack.rs`: how deep it goes, and where it is; `roll.rs`: which objects are alive.
 //!
 //! # Why this is sound
 //!
@@ -27,6 +27,7 @@ mod entry;
 mod layout;
 mod made;
 mod resume;
+mod roll;
 mod stack;
 mod store;
 
@@ -42,7 +43,8 @@ pub(crate) use entry::{
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
 pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
-pub(crate) use stack::{Place, room_on_the_stack, stack};
+pub(crate) use roll::{Roll, references};
+pub(crate) use stack::{Place, innermost, place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
 
 use pyo3::exceptions::PySystemError;
@@ -65,6 +67,11 @@ impl<T> Attached<T> {
     #[inline]
     pub(crate) fn get(&self, _attached: Python<'_>) -> &T {
         &self.0
+    }
+
+    /// For whoever has it alone, as one does that is being freed.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 
     /// For the cycle collector, which has no token to show, but holds the lock.

@@ -1,6 +1,7 @@
 //! How much of the machine's stack is left, and what is on the interpreter's.
 
-use super::owned;
+use super::{Slot, owned};
+#[cfg(not(Py_3_11))]
 use crate::names::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -43,17 +44,85 @@ fn look_at_the_stack(py: Python<'_>, here: usize) -> PyResult<()> {
 
 /// A place in code that was being run.
 pub(crate) struct Place {
-    pub(crate) code: Py<PyAny>,
+    code: Slot,
     instruction: std::ffi::c_int,
 }
 
+impl Clone for Place {
+    fn clone(&self) -> Self {
+        // SAFETY: rule 1: whoever holds what keeps places is attached.
+        let code = self.code.get(unsafe { Python::assume_attached() });
+        Self { code: code.map_or_else(Slot::default, Slot::of), instruction: self.instruction }
+    }
+}
+
 impl Place {
+    /// What is the same for the same place.
+    pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
+        (self.code.peek().map_or(0, |(code, _)| code.addr()), self.instruction)
+    }
+
+    /// The code.
+    pub(crate) fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.code.get(py).unwrap_or_else(|| py.None().into_bound(py))
+    }
+
     /// The line in the source; 0 if the code does not say.
     pub(crate) fn line(&self, py: Python<'_>) -> usize {
-        // SAFETY: `stack` found the code in a frame, so that is what it is.
-        let line =
-            unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) };
+        let Some(code) = self.code.get(py) else { return 0 };
+        // SAFETY: `place` found the code in a frame, so that is what it is.
+        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.instruction) };
         usize::try_from(line).unwrap_or(0)
+    }
+}
+
+/// Where the innermost frame of Python code stands that this thread is running, without those whose
+/// globals `is_left_out` knows by their address; none if there is no such frame.
+pub(crate) fn innermost(
+    py: Python<'_>,
+    is_left_out: impl Fn(*mut ffi::PyObject) -> bool,
+) -> Option<Place> {
+    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
+    let mut next = unsafe {
+        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
+    };
+    while let Some(frame) = next {
+        if !is_left_out(globals(&frame)?.as_ptr()) {
+            return place(&frame).ok();
+        }
+        next = before(&frame);
+    }
+    None
+}
+
+fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // A function for it came with 3.11 only.
+    #[cfg(not(Py_3_11))]
+    return frame.getattr(name!(frame.py(), f_globals)).ok();
+    // SAFETY: rule 3; it is a frame.
+    #[cfg(Py_3_11)]
+    owned(frame.py(), unsafe { ffi::PyFrame_GetGlobals(frame.as_ptr().cast()) }).ok()
+}
+
+/// Where a frame stands.
+pub(crate) fn place(frame: &Bound<'_, PyAny>) -> PyResult<Place> {
+    // SAFETY: rule 3; it is a frame, and a frame has code.
+    let code = owned(frame.py(), unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
+    // A function for it came with 3.11 only.
+    #[cfg(not(Py_3_11))]
+    let instruction = frame.getattr(name!(frame.py(), f_lasti))?.extract()?;
+    // SAFETY: as above.
+    #[cfg(Py_3_11)]
+    let instruction = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
+    Ok(Place { code: Slot::of(code), instruction })
+}
+
+/// The frame that called this one.
+fn before<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: rule 3; it is a frame.
+    unsafe {
+        let back = ffi::PyFrame_GetBack(frame.as_ptr().cast());
+        Bound::from_owned_ptr_or_opt(frame.py(), back.cast::<ffi::PyObject>())
     }
 }
 
@@ -67,18 +136,8 @@ pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
         Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
     };
     while let Some(frame) = next {
-        // SAFETY: rule 3; it is a frame, and a frame has code.
-        let code = owned(py, unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
-        // A function for it came with 3.11 only.
-        let instruction = frame.getattr(name!(py, f_lasti))?.extract()?;
-        places.push(Place { code: code.unbind(), instruction });
-        // SAFETY: rule 3.
-        next = unsafe {
-            Bound::from_owned_ptr_or_opt(
-                py,
-                ffi::PyFrame_GetBack(frame.as_ptr().cast()).cast::<ffi::PyObject>(),
-            )
-        };
+        places.push(place(&frame)?);
+        next = before(&frame);
     }
     Ok(places)
 }

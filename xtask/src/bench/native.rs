@@ -23,16 +23,26 @@ pub(crate) struct Arguments {
     /// Measure only the systems whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    /// Measure Deferreds with inspection compiled in: off, and on. No peers.
+    #[arg(long)]
+    inspect: bool,
     /// Count instructions with valgrind instead: the same figures on every run.
     #[arg(long, conflicts_with_all = ["json", "quick"])]
     callgrind: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    step::run(&mut cargo(["build", "--release", "--package", "hereafter-benches"]))?;
+    let mut build = cargo(["build", "--release", "--package", "hereafter-benches"]);
+    if arguments.inspect {
+        build.args(["--features", "inspect"]);
+    }
+    step::run(&mut build)?;
     let program =
         step::target().join("release").join(format!("native{}", std::env::consts::EXE_SUFFIX));
     let mut selection: Vec<String> = Vec::new();
+    if arguments.inspect {
+        selection.push("--inspect".to_owned());
+    }
     for (flag, value) in [("--only", &arguments.only), ("--system", &arguments.system)] {
         if let Some(value) = value {
             selection.extend([flag.to_owned(), value.clone()]);

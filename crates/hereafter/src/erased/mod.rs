@@ -247,16 +247,16 @@ impl Body {
         Some(unsafe { self.slot.read() })
     }
 
-    /// The failure that lies there.
+    /// What `look` sees in the failure that lies there. It must run no user code.
     #[cfg(feature = "inspect")]
-    pub(crate) fn failure(&self) -> Option<Failure> {
+    pub(crate) fn with_failure<R>(&self, look: impl FnOnce(&Failure) -> R) -> Option<R> {
         if !self.is_failure() {
             return None;
         }
         // SAFETY: `Kind::Failure` is set only while a `Failure` lies there. The reading is a second
         // one of the same bits, and is never dropped, so they have one owner as before.
         let failure = core::mem::ManuallyDrop::new(unsafe { self.slot.read::<Failure>() });
-        Some((*failure).clone())
+        Some(look(&failure))
     }
 
     /// The link that would run next.

@@ -1,15 +1,16 @@
 //! What the page shows of a thread's deferreds.
 
-use super::{ALIVE, find_alive, is_pending, story_with, text};
-use crate::cell::{CellRef, WeakCellRef};
+use super::{find_alive, is_pending, story_with, text};
+use crate::cell::CellRef;
+use crate::debug::{self, HISTORIES, JOURNALS};
 use crate::errors::Abandoned;
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
-use hereafter_engine::Event;
+pub(super) use hereafter_insight::page::Before;
 use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{End, History, Now, Story};
+use hereafter_insight::{History, Now, Story};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -34,6 +35,16 @@ thread_local! {
     static JOURNAL: RefCell<Journal<Place>> = RefCell::new(Journal::new());
 }
 
+/// Has counts kept of what happens from now on, and the last failures, the last that were lost and the
+/// slowest links remembered, on all threads; and histories, as by [`enable`](super::enable).
+///
+/// # Examples
+///
+/// See [`answer`].
+pub fn keep_journal() {
+    debug::switch(HISTORIES | JOURNALS, true);
+}
+
 /// Answers what the page asks for, of the deferreds of this thread; see
 /// [`hereafter_insight::page::answer`].
 ///
@@ -44,7 +55,7 @@ thread_local! {
 /// ```
 /// use hereafter::{Deferred, inspect};
 ///
-/// inspect::enable();
+/// inspect::keep_journal();
 /// let (_trigger, _d) = Deferred::<u32>::new();
 /// let answer = inspect::answer("now");
 /// assert_eq!(answer.status, 200);
@@ -61,15 +72,12 @@ impl Door for ThisThread {
 
     fn rows(&self) -> Rows<Place> {
         let mut rows = Rows { rows: Vec::new(), waits: Vec::new() };
-        let _ = ALIVE.try_with(|alive| {
-            for (number, cell) in &*alive.borrow() {
-                let Some(cell) = WeakCellRef::upgrade(cell) else { continue };
-                let Some(row) = row(&cell, *number) else { continue };
-                rows.rows.push(row);
-                let source = cell.body().source().and_then(|inner| super::number(&inner));
-                rows.waits.extend(source.map(|inner| (*number, inner)));
-            }
-        });
+        for (number, cell) in super::alive() {
+            let Some(row) = row(&cell, number) else { continue };
+            rows.rows.push(row);
+            let source = cell.body().source().and_then(|inner| super::number(&inner));
+            rows.waits.extend(source.map(|inner| (number, inner)));
+        }
         rows
     }
 
@@ -114,26 +122,11 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
     Some(row)
 }
 
-/// What the history of a deferred was like before an event.
-pub(super) struct Before {
-    is_failing: bool,
-    runs: bool,
-}
-
-impl Before {
-    pub(super) fn of(cell: &CellRef) -> Option<Self> {
-        with_history(cell, |history| Self {
-            is_failing: history.is_failing(),
-            runs: history.current().is_some_and(|(ran, _)| ran.end == End::Runs),
-        })
-    }
-}
-
 fn with_history<R>(
     cell: &CellRef,
     look: impl FnOnce(&History<&'static Location<'static>>) -> R,
 ) -> Option<R> {
-    cell.with_notes(|notes| Some(look(&notes?.history.as_ref()?.0)))
+    cell.with_notes(|notes| Some(look(notes?.history.as_ref()?)))
 }
 
 /// A deferred was made.
@@ -141,87 +134,30 @@ pub(super) fn made() {
     let _ = JOURNAL.try_with(|journal| journal.borrow_mut().counts.made += 1);
 }
 
-/// What a story is kept as.
-enum Told {
-    Failed,
-    Handled,
-    Lost,
-}
-
 /// Counts an event that has been noted.
-pub(super) fn count(cell: &CellRef, before: Option<Before>, event: &Event<'_, CellRef>) {
-    let Some(before) = before else { return };
+pub(super) fn count(cell: &CellRef, before: Before) {
     let wanted = with_history(cell, |history| {
         let wanted = JOURNAL.try_with(|journal| {
-            let journal = &mut *journal.borrow_mut();
-            count_one(journal, history, &before, event);
-            wanted(journal, cell, history, &before)
+            let place = |added: &&'static Location<'static>| Some(Place(added));
+            journal.borrow_mut().count(history, before, place, || is_abandoned(cell))
         });
         Some((history.number(), wanted.ok()??))
     });
-    if let Some((number, told)) = wanted.flatten() {
-        keep(cell, number, told);
-    }
-}
-
-fn count_one(
-    journal: &mut Journal<Place>,
-    history: &History<&'static Location<'static>>,
-    before: &Before,
-    event: &Event<'_, CellRef>,
-) {
-    match event {
-        Event::Fired => journal.counts.fired += 1,
-        Event::Cancelled => journal.counts.cancelled += 1,
-        Event::Ran(_) if before.runs => {
-            if let Some(ran) = history.latest() {
-                let added = ran.added.map(Place);
-                journal.ran(history.number(), ran.kind, added.as_ref(), ran.took);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What has become of a failure, if the story of that is wanted.
-fn wanted(
-    journal: &mut Journal<Place>,
-    cell: &CellRef,
-    history: &History<&'static Location<'static>>,
-    before: &Before,
-) -> Option<Told> {
-    let was_handled = || history.latest().is_some_and(|ran| matches!(ran.end, End::Handled(_)));
-    match (before.is_failing, history.is_failing()) {
-        (false, true) if is_abandoned(cell) => journal.lost().then_some(Told::Lost),
-        (false, true) => journal.failed().then_some(Told::Failed),
-        (true, false) if was_handled() => {
-            journal.is_open(history.number()).then_some(Told::Handled)
-        }
-        _ => None,
+    if let Some((number, wanted)) = wanted.flatten() {
+        // An error is not asked what it has to say: in the middle of an event no code of the
+        // program's may run.
+        let story = story_with(cell, |failure| failure.type_name().to_owned());
+        let _ = JOURNAL.try_with(|journal| journal.borrow_mut().keep(number, wanted, story));
     }
 }
 
 fn is_abandoned(cell: &CellRef) -> bool {
-    cell.body().failure().is_some_and(|failure| failure.is::<Abandoned>())
-}
-
-/// Keeps the story as it is now. An error is not asked what it has to say: in the middle of an event
-/// no code of the program's may run.
-fn keep(cell: &CellRef, number: u64, told: Told) {
-    let story = story_with(cell, |failure| failure.type_name().to_owned());
-    let _ = JOURNAL.try_with(|journal| {
-        let mut journal = journal.borrow_mut();
-        match told {
-            Told::Failed => journal.keep_failure(number, story),
-            Told::Handled => journal.settle(number, Fate::Handled, story),
-            Told::Lost => journal.keep_lost(number, story),
-        }
-    });
+    cell.body().with_failure(Failure::is::<Abandoned>).unwrap_or(false)
 }
 
 /// A failure is about to be reported.
 pub(crate) fn unhandled(failure: &Failure, cell: Option<&CellRef>) {
-    if !super::enabled() {
+    if !debug::is_on(JOURNALS) {
         return;
     }
     let wanted = JOURNAL.try_with(|journal| {

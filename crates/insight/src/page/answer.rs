@@ -386,7 +386,7 @@ struct ToldEvent<'a> {
     ago: Option<f64>,
     fate: Fate,
     /// The failure, in words.
-    what: Option<&'a str>,
+    what: Option<String>,
     story: Tree<'a>,
 }
 
@@ -403,12 +403,12 @@ fn events<'a>(events: impl Iterator<Item = &'a Event>) -> Answer {
 }
 
 /// What a story calls the failure that it ends in, or the last one before.
-fn failure_of(story: &Story) -> Option<&str> {
+fn failure_of(story: &Story) -> Option<String> {
     if let Now::Failed(name) = &story.now {
-        return Some(name);
+        return Some(name.clone());
     }
     story.links.iter().rev().find_map(|link| match &link.end {
-        Some(End::Failed(name) | End::Handled(name)) => Some(name.as_str()),
+        Some(End::Failed(name) | End::Handled(name)) => Some(name.to_string()),
         _ => None,
     })
 }

@@ -1,0 +1,84 @@
+//! What is alive on a thread and has a number, the oldest first.
+//!
+//! Numbers grow, and most of what is made goes soon. So entries lie in the order of their numbers, in one
+//! piece: the next goes to the end, and is mostly the first to go from there. One that goes from between
+//! leaves a gap, and gaps are closed when they are half of it all.
+
+/// Entries by number.
+pub(crate) struct Roll<T> {
+    entries: Vec<(u64, Option<T>)>,
+    gaps: usize,
+}
+
+/// Not worth closing.
+const FEW: usize = 32;
+
+impl<T> Roll<T> {
+    pub(crate) const fn new() -> Self {
+        Self { entries: Vec::new(), gaps: 0 }
+    }
+
+    /// Enters something. Its number must be larger than all that there are.
+    #[inline]
+    pub(crate) fn enter(&mut self, number: u64, entry: T) {
+        debug_assert!(self.entries.last().is_none_or(|(last, _)| *last < number));
+        self.entries.push((number, Some(entry)));
+    }
+
+    /// Takes something out.
+    #[inline]
+    pub(crate) fn strike(&mut self, number: u64) -> Option<T> {
+        let is_last = self.entries.last().is_some_and(|(last, _)| *last == number);
+        let place = if is_last { self.entries.len() - 1 } else { self.place(number)? };
+        let entry = self.entries[place].1.take()?;
+        self.gaps += 1;
+        while self.entries.pop_if(|(_, entry)| entry.is_none()).is_some() {
+            self.gaps -= 1;
+        }
+        if self.gaps > FEW && self.gaps > self.entries.len() / 2 {
+            self.entries.retain(|(_, entry)| entry.is_some());
+            self.gaps = 0;
+        }
+        Some(entry)
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&T> {
+        self.entries[self.place(number)?].1.as_ref()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.entries.iter().filter_map(|(number, entry)| Some((*number, entry.as_ref()?)))
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Roll;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn it_has_what_was_entered_and_not_struck_in_order() {
+        let (mut roll, mut model) = (Roll::new(), BTreeMap::new());
+        for number in 0..1_000_u64 {
+            roll.enter(number, number);
+            model.insert(number, number);
+            // One that may be the last, one from between, and one that may not be there any more.
+            let own = if number % 3 == 0 { number } else { number / 3 };
+            for gone in &[own, number / 2, number * 7 % 500] {
+                assert_eq!(roll.strike(*gone), model.remove(gone));
+                assert_eq!(roll.get(*gone), None);
+            }
+            assert!(roll.iter().eq(model.iter().map(|(n, entry)| (*n, entry))), "{number}");
+            assert_eq!(roll.entries.len() - roll.gaps, model.len());
+            assert!(roll.gaps <= super::FEW.max(roll.entries.len() / 2));
+        }
+        for number in model.keys() {
+            assert_eq!(roll.get(*number), Some(number));
+        }
+        assert!(!model.is_empty());
+    }
+}

@@ -1,0 +1,364 @@
+//! Inspection: what is noted of Deferreds while things happen to them.
+//!
+//! While it is on, each Deferred that is made keeps a history, and its links keep where they were added. Off, a
+//! Deferred costs a look at whether it has one when something happens to it.
+//!
+//! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
+//! * `story.rs`: how it is told, which may ask errors what they say;
+//! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
+//! * `told.rs`: what Python has of that.
+
+mod page;
+mod story;
+mod told;
+
+use story::of_gone;
+pub(crate) use story::{story, tell_in_report};
+pub(crate) use told::{Story, add};
+
+use crate::deferred::{self, Deferred};
+use crate::failure;
+use crate::names::name;
+use crate::raw::{self, Attached, Place, Roll};
+use crate::twisted::twisted;
+use crate::world::{Link, Pair, PyWorld, State, state};
+use hereafter_engine::{Event, Step, World};
+use hereafter_insight::page::Before;
+use hereafter_insight::{End, History, Kind, Name};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+
+/// Where something was done; none where that was no Python code.
+type Somewhere = Option<Place>;
+
+/// What is noted of one Deferred.
+///
+/// Code is all that it refers to. The cycle collector knows of none that it could take apart there, and is not told.
+pub(crate) struct Noted {
+    history: RefCell<History<Somewhere>>,
+    address: usize,
+}
+
+impl Noted {
+    /// Has something noted.
+    ///
+    /// To let go of code may run what waits for that, which then finds this in use: what it does to this very
+    /// Deferred is not noted.
+    fn note(&self, what: impl FnOnce(&mut History<Somewhere>)) {
+        if let Ok(mut history) = self.history.try_borrow_mut() {
+            what(&mut history);
+        }
+    }
+
+    /// A copy, for as long as it takes to tell it.
+    fn history(&self) -> History<Somewhere> {
+        self.history.borrow().clone()
+    }
+}
+
+/// Every living Deferred that has a history.
+static ALIVE: Roll<Deferred> = Roll::new();
+
+/// How many histories without a Deferred are kept for the next ones, with their room.
+const SPARE: usize = 64;
+
+#[expect(clippy::vec_box, reason = "they go back to where boxes are")]
+static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(Vec::new()));
+
+/// What is switched on.
+#[derive(Clone, Copy, Default)]
+struct Switches {
+    histories: bool,
+    in_repr: bool,
+    /// There is a page, and things are counted for it.
+    journal: bool,
+}
+
+static SWITCHES: Attached<Cell<Switches>> =
+    Attached::new(Cell::new(Switches { histories: false, in_repr: false, journal: false }));
+
+/// Whether histories are begun.
+pub(crate) fn is_on() -> bool {
+    // Only a thread that makes a Deferred asks, or one that tells of one.
+    SWITCHES.in_collector().get().histories
+}
+
+fn keeps_journal() -> bool {
+    SWITCHES.in_collector().get().journal
+}
+
+/// Whether a Deferred's `repr` tells its story.
+pub(crate) fn is_in_repr() -> bool {
+    SWITCHES.in_collector().get().in_repr
+}
+
+fn switch(change: impl FnOnce(Switches) -> Switches) {
+    let switches = SWITCHES.in_collector();
+    switches.set(change(switches.get()));
+    deferred::look_again();
+}
+
+/// Begins the history of a new Deferred.
+#[cold]
+pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
+    let its = state(deferred);
+    if its.history.get().is_some() {
+        return;
+    }
+    let (made, address) = (here(deferred.py()), deferred.as_ptr().addr());
+    let spare = SPARES.get(deferred.py()).borrow_mut().pop();
+    let noted = match spare {
+        Some(mut spare) => {
+            spare.history.get_mut().renew(made);
+            spare.address = address;
+            spare
+        }
+        None => Box::new(Noted { history: RefCell::new(History::new(made)), address }),
+    };
+    ALIVE.enter(deferred, noted.history.borrow().number());
+    // There was none just now.
+    let _ = its.history.set(noted);
+    if keeps_journal() {
+        page::made(deferred.py());
+    }
+}
+
+/// A Deferred is freed, and leaves its history for another.
+#[inline]
+pub(crate) fn put_away(its: &mut State) {
+    if let Some(noted) = its.history.take() {
+        leave(noted);
+    }
+}
+
+#[cold]
+fn leave(noted: Box<Noted>) {
+    ALIVE.strike(noted.history.borrow().number());
+    let mut spares = SPARES.in_collector().borrow_mut();
+    if spares.len() < SPARE {
+        spares.push(noted);
+    }
+}
+
+/// Where the program is, without what acts for us.
+fn here(py: Python<'_>) -> Somewhere {
+    let names = twisted(py).ok();
+    raw::innermost(py, |globals| {
+        names.is_some_and(|names| names.globals.iter().any(|own| own.as_ptr() == globals))
+    })
+}
+
+/// The link, with its place if it is one that the program adds.
+#[cold]
+pub(crate) fn note_place(py: Python<'_>, link: Link) -> Link {
+    match link {
+        Link::Resume(_) | Link::Noted(_) => link,
+        link => match here(py) {
+            Some(place) => Link::Noted(Box::new((link, place))),
+            None => link,
+        },
+    }
+}
+
+/// Somebody has paused it.
+pub(crate) fn paused(deferred: &Bound<'_, Deferred>) {
+    if let Some(noted) = state(deferred).history.get() {
+        let here = here(deferred.py());
+        noted.note(|history| history.paused(here));
+    }
+}
+
+/// The engine tells what happens.
+#[cold]
+#[inline(never)]
+pub(crate) fn observe(
+    deferred: &Bound<'_, Deferred>,
+    noted: &Noted,
+    event: Event<'_, Bound<'_, Deferred>>,
+) {
+    if !keeps_journal() {
+        return note(deferred, noted, event);
+    }
+    let before = noted.history.try_borrow().map(|history| Before::of(&history));
+    note(deferred, noted, event);
+    if let Ok(before) = before {
+        page::count(deferred, noted, before);
+    }
+}
+
+fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
+    match event {
+        Event::Fired => {
+            let failure = failure_name(deferred);
+            let rests = state(deferred).chain.paused() != 0;
+            noted.note(|history| {
+                history.fired(failure);
+                if rests {
+                    history.rests();
+                }
+            });
+        }
+        Event::Cancelled => noted.note(History::cancelled),
+        Event::Runs => {
+            let Some((kind, added)) = front(state(deferred)) else { return };
+            let passes = match kind {
+                Kind::Callback => is_failed(deferred),
+                Kind::Errback => !is_failed(deferred),
+                _ => false,
+            };
+            let added = added.map(Some);
+            if passes {
+                noted.note(|history| history.passed(kind, added));
+            } else {
+                noted.note(|history| history.runs(kind, added));
+            }
+        }
+        Event::Ran(Step::Ran) => {
+            let end = end(deferred);
+            noted.note(|history| history.ran(end));
+        }
+        Event::Ran(Step::Returned) => {
+            let inner = PyWorld::waiting_on(deferred);
+            let inner = inner.map_or_else(|| Name::from("?"), |inner| short_name(&inner));
+            noted.note(|history| history.ran(End::Returned(inner)));
+        }
+        Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
+            let target = short_name(target);
+            noted.note(|history| {
+                history.ran(End::HandedOn(target));
+                history.rests();
+            });
+        }
+        Event::Ran(Step::Empty) => noted.note(History::rests),
+        Event::Waits(_) => {}
+        Event::Resumed => {
+            let end = end(deferred);
+            noted.note(|history| history.resumed(end));
+        }
+    }
+}
+
+/// What the next link is, and where it was added; none if there is none, or it is only the rest of the last one.
+fn front(its: &State) -> Option<(Kind, Somewhere)> {
+    let mut front = None;
+    let _ = its.links.each(|link| {
+        front = Some(of_link(link)).filter(|_| !matches!(link, Link::Over(_)));
+        Err(())
+    });
+    front
+}
+
+fn of_link(link: &Link) -> (Kind, Somewhere) {
+    let place = match link {
+        Link::Noted(noted) => Some(noted.1.clone()),
+        _ => None,
+    };
+    let kind = match link.plain() {
+        Link::Callback(_) => Kind::Callback,
+        Link::Errback(_) => Kind::Errback,
+        Link::Both(_) => Kind::Both,
+        Link::Pair(pair) => match &**pair {
+            Pair::Callback(_) => Kind::Callback,
+            Pair::Errback(_) => Kind::Errback,
+            Pair::Both(_) | Pair::Either(..) | Pair::Each(..) => Kind::Both,
+        },
+        _ => Kind::Own,
+    };
+    (kind, place)
+}
+
+/// The links that are still to come.
+fn links_to_come(its: &State) -> Vec<(Kind, Somewhere)> {
+    let mut links = Vec::new();
+    let looked: Result<(), Infallible> = its.links.each(|link| {
+        if !matches!(link, Link::Over(_)) {
+            links.push(of_link(link));
+        }
+        Ok(())
+    });
+    let Ok(()) = looked;
+    links
+}
+
+fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
+    state(deferred).result.get(deferred.py()).is_some_and(|result| failure::is_failure(&result))
+}
+
+fn end(deferred: &Bound<'_, Deferred>) -> End {
+    failure_name(deferred).map_or(End::Value, End::Failed)
+}
+
+/// The class of the exception, if there is a failure.
+fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<Name> {
+    let py = deferred.py();
+    let result = state(deferred).result.get(py).filter(failure::is_failure)?;
+    Some(Name::from(class_of(&result)))
+}
+
+/// The class of the exception in a failure; runs no code of anybody else's.
+fn class_of(failure: &Bound<'_, PyAny>) -> String {
+    let py = failure.py();
+    let class = failure.get_type();
+    let plain = twisted(py).is_ok_and(|names| class.is(&names.failure));
+    // One that derives from it may have any code for its attributes.
+    let kind = if plain { failure.getattr(name!(py, r#type)).ok() } else { None };
+    let kind = kind.and_then(|kind| kind.cast_into::<PyType>().ok()).unwrap_or(class);
+    class_name(&kind)
+}
+
+fn class_name(class: &Bound<'_, PyType>) -> String {
+    class.name().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What a Deferred is called in the history of another.
+fn short_name(deferred: &Bound<'_, Deferred>) -> Name {
+    Name::of_deferred(number(deferred), deferred.as_ptr().addr())
+}
+
+fn number(deferred: &Bound<'_, Deferred>) -> Option<u64> {
+    state(deferred).history.get().map(|noted| noted.history.borrow().number())
+}
+
+/// What a Deferred is called in its story.
+fn name_of(deferred: &Bound<'_, Deferred>) -> String {
+    let class = class_name(&deferred.get_type());
+    named(&class, number(deferred), deferred.as_ptr().addr())
+}
+
+fn named(class: &str, number: Option<u64>, address: usize) -> String {
+    match number {
+        Some(number) => format!("{class} {number} at 0x{address:x}"),
+        None => format!("{class} at 0x{address:x}"),
+    }
+}
+
+/// A Deferred is freed, or taken apart by the cycle collector: that it was lost is kept in mind, and a failure that
+/// Twisted is about to report gets its story.
+#[cold]
+pub(crate) fn goes_away(its: &State, noted: &Noted) {
+    if !its.debug_info.is_set() && (its.chain.is_fired() || its.links.is_empty()) {
+        return;
+    }
+    Python::attach(|py| {
+        if let Some(info) = its.debug_info.get(py).filter(|info| !info.is_none()) {
+            raw::between_errors(py, || tell_in_report(&info, its, noted));
+        }
+        if !its.chain.is_fired() && !its.links.is_empty() {
+            let number = noted.history().number();
+            raw::between_errors(py, || page::lost(py, number, || of_gone(py, its, noted)));
+        }
+    });
+}
+
+/// Whether more is to come of it.
+fn is_pending(deferred: &Bound<'_, Deferred>) -> bool {
+    let chain = &state(deferred).chain;
+    !chain.is_fired() || chain.is_running() || chain.paused() != 0
+}
+
+/// The pending Deferred of that number.
+fn find(py: Python<'_>, number: u64) -> Option<Bound<'_, Deferred>> {
+    ALIVE.find(py, number).filter(is_pending)
+}
