@@ -12,6 +12,10 @@ const EVENTS: usize = 100;
 /// How many slow links are.
 const SLOW: usize = 50;
 
+/// How much of a story is: links that have run, links that have not, and deferreds that it waits on.
+const LINKS: usize = 32;
+const WAITS: usize = 4;
+
 /// How many stories are told in a second at most: it costs microseconds to put one into words, and
 /// nobody reads more.
 const STORIES_A_SECOND: u32 = 1000;
@@ -75,12 +79,15 @@ pub struct Event {
     pub at: Moment,
     /// What has become of it.
     pub fate: Fate,
-    /// The story, as it was then.
+    /// The story, as it was then; of a long one, the ends.
     pub story: Arc<Story>,
 }
 
 impl Event {
-    fn new(number: u64, fate: Fate, story: Story) -> Self {
+    fn new(number: u64, fate: Fate, mut story: Story) -> Self {
+        story.waits_on.truncate(WAITS);
+        story.waits_on.iter_mut().for_each(shorten);
+        shorten(&mut story);
         Self { number, at: Moment::now(), fate, story: Arc::new(story) }
     }
 }
@@ -442,6 +449,17 @@ impl<P> Default for Journal<P> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Has it keep the first links that have run and the last one, and the first that have not.
+fn shorten(story: &mut Story) {
+    let done = story.links.iter().take_while(|link| link.end.is_some()).count();
+    story.links.truncate(done + LINKS);
+    if done > LINKS {
+        story.links.drain(LINKS - 1..done - 1);
+        story.left_out += done - LINKS;
+    }
+    story.links.shrink_to_fit();
 }
 
 fn keep(events: &mut VecDeque<Event>, event: Event) {
