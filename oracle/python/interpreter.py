@@ -409,17 +409,26 @@ class Run:
         if thing in self.things:
             arguments, keywords = self.more(link)
             self.put(number, self.things[thing].run(self.link(link), *arguments, **keywords))
-            self.let_in(thing)
+            self.let_in(self.things[thing])
     
     def locked(self, thing, statements):
         """The body of a generator that has a lock while it runs."""
         if thing not in self.things:
             return None
-        self.let_in(thing)
-        return self.things[thing].run(inline, self, None, statements)
+        self.let_in(self.things[thing])
+        return self.things[thing].run(self.turn, self.things[thing], statements)
 
-    def let_in(self, thing):
-        if self.things[thing].waiting:
+    def turn(self, lock, statements):
+        """The body that has the lock. Others may have come to wait for it by its end."""
+
+        def through(result):
+            self.let_in(lock)
+            return result
+
+        return inline(self, None, statements).addBoth(through)
+
+    def let_in(self, lock):
+        if lock.waiting:
             # Hereafter lets the next one in when the one before is through, and not from inside it.
             self.excuse("let in by turns", "native")
 
@@ -592,8 +601,10 @@ async def locked(run, own, lock, statements):
     except GeneratorExit:
         raise
     except BaseException:
+        run.let_in(lock)
         await lock.__aexit__(*sys.exc_info())
         raise
+    run.let_in(lock)
     await lock.__aexit__(None, None, None)
     return value
 

@@ -1,6 +1,9 @@
 """
 ``python -m hereafter [-m module | script.py] args...``: run a program on native Deferreds.
 
+``python -m hereafter --inspect[=PORT] [-m module | script.py] args...`` has each Deferred keep its history, shows on a
+page for browsers what is pending and why, and says it at the program's end.
+
 ``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
 
@@ -10,12 +13,13 @@ import io
 import os
 import runpy
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from zipfile import is_zipfile
 
 from hereafter.takeover import install
 
-_USAGE = """usage: python -m hereafter [-m module | script.py] args...
+_USAGE = """usage: python -m hereafter [--inspect[=PORT]] [-m module | script.py] args...
        python -m hereafter --check [module]"""
 
 
@@ -72,11 +76,43 @@ def _run_script(path: str) -> None:
     exec(code, names)
 
 
+def _run(arguments: list[str]) -> None:
+    """
+    Run what the command line names as Python itself would.
+    """
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        _run_script(arguments[0])
+
+
+def _inspected(option: str) -> AbstractContextManager[None]:
+    """
+    Have the page served, and give back what tells of what is pending at the end of a block.
+    """
+    from hereafter.inspect import reported, serve
+
+    _, given, port = option.partition("=")
+    try:
+        address = serve(int(port) if given else 0)
+    except (ValueError, OverflowError):
+        sys.exit(f"{option}: the port is to be a number from 0 to 65535")
+    except OSError as error:
+        sys.exit(f"{option}: the page cannot be served there: {error.strerror or error}")
+    print(f"hereafter: the inspector is at {address}", file=sys.stderr, flush=True)
+    return reported()
+
+
 def main() -> None:
     """
-    Install, and run what the command line names as Python itself would.
+    Install, and run what the command line names.
     """
     arguments = sys.argv[1:]
+    around: AbstractContextManager[None] = nullcontext()
+    if arguments and arguments[0].partition("=")[0] == "--inspect":
+        around = _inspected(arguments.pop(0))
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
     if arguments[0] in ("-h", "--help"):
@@ -85,12 +121,8 @@ def main() -> None:
     if arguments[0] == "--check":
         sys.exit(_check(arguments[1:]))
     install()
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = arguments
-        _run_script(arguments[0])
+    with around:
+        _run(arguments)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,12 @@ The environment variable ``HEREAFTER_INSPECT=1`` switches it on from the start, 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from hereafter import _hereafter
+from hereafter._page import serve
 
 _native = _hereafter.inspect
 
@@ -41,24 +46,50 @@ explain = _native.explain
 lost = _native.lost
 pending = _native.pending
 
-__all__ = ["Link", "Story", "count", "disable", "enable", "enabled", "explain", "lost", "pending", "report"]
+__all__ = [
+    "Link",
+    "Story",
+    "count",
+    "disable",
+    "enable",
+    "enabled",
+    "explain",
+    "lost",
+    "pending",
+    "report",
+    "reported",
+    "serve",
+]
 
 
 def report(most: int = 5) -> str:
     """
-    What there is to tell at the end of a program: how many Deferreds are pending and how many were lost, and the
-    stories of a few of each.
+    What there is to tell at the end of a program: how many Deferreds are pending, and how many went away before they
+    fired, and the stories of a few of either.
 
     :param most: how many stories are told of either.
     :returns: the text; nothing if all have come to their end.
     """
-    parts = []
-    gone = lost()
+    gone, parts = lost(), []
     for number, what, stories in (
         (count(), "pending; the oldest", pending(most)),
-        (len(gone), "lost, which went away before they fired; the last", gone[-most:] if most else []),
+        (len(gone), "lost: gone before anything fired them; the last", gone[max(len(gone) - most, 0) :]),
     ):
         if number:
-            noun = "1 Deferred is" if number == 1 else f"{number} Deferreds are"
-            parts.append(f"{noun} {what}:\n\n" + "\n".join(map(str, stories)))
+            heading = f"{number} {'Deferred is' if number == 1 else 'Deferreds are'} {what}:\n"
+            parts.append("\n".join([heading, *map(str, stories)]))
     return "\n".join(parts)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """
+    Have histories kept for a block, and print at its end, whichever that is, what :func:`report` tells.
+    """
+    enable()
+    try:
+        yield
+    finally:
+        told = report()
+        if told:
+            print(f"\n{told}", end="", file=sys.stderr)

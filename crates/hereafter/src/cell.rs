@@ -173,6 +173,12 @@ impl CellRef {
         self.0.head.resumed.get()
     }
 
+    /// Whether the `Deferred` was dropped.
+    #[cfg(feature = "page")]
+    pub(crate) fn is_detached(&self) -> bool {
+        self.0.head.detached.get()
+    }
+
     /// Whether anybody would notice that it fires.
     pub(crate) fn is_of_interest(&self) -> bool {
         !self.0.head.detached.get() || self.body().has_links() || !self.body().is_unwaited()

@@ -24,6 +24,9 @@ pub(crate) const HISTORIES: u8 = 4;
 /// Beside them, a trace file is being written.
 #[cfg(feature = "inspect")]
 pub(crate) const TRACES: u8 = 8;
+/// Beside them, a journal is kept for the page.
+#[cfg(feature = "page")]
+pub(crate) const JOURNALS: u8 = 16;
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 

@@ -51,6 +51,12 @@ pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
 use hereafter_insight::{History, Ran};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "page")]
+pub(crate) mod page;
+
+#[cfg(feature = "page")]
+pub use page::{answer, keep_journal};
+
 /// How many deferreds, each waiting on the next, a story tells of.
 const DEPTH: usize = 50;
 
@@ -78,6 +84,10 @@ thread_local! {
 pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
     if !enabled() {
         return Box::default();
+    }
+    #[cfg(feature = "page")]
+    if debug::is_on(debug::JOURNALS) {
+        page::made();
     }
     let spare = THREAD.try_with(|thread| thread.borrow_mut().spares.pop());
     let mut notes = spare.ok().flatten().unwrap_or_default();
@@ -189,9 +199,11 @@ pub fn explain<T>(deferred: &Deferred<T>) -> Story {
 /// # drop(d);
 /// ```
 pub fn pending() -> Vec<Story> {
-    let alive: Vec<_> = THREAD
-        .try_with(|thread| thread.borrow().alive.iter().filter_map(WeakCellRef::upgrade).collect())
-        .unwrap_or_default();
+    let all = |thread: &RefCell<Thread>| {
+        let alive = &thread.borrow().alive;
+        alive.iter().filter_map(|(_, cell)| cell.upgrade()).collect::<Vec<_>>()
+    };
+    let alive = THREAD.try_with(all).unwrap_or_default();
     alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
 }
 
@@ -200,11 +212,16 @@ fn is_pending(cell: &CellRef) -> bool {
     !chain.is_fired() || chain.is_running() || chain.paused() != 0
 }
 
-/// The pending deferred of that number.
-fn find(number: u64) -> Option<CellRef> {
+/// The deferred of that number, if it is alive.
+fn find_alive(number: u64) -> Option<CellRef> {
     let found =
         THREAD.try_with(|thread| thread.borrow().alive.get(number).and_then(WeakCellRef::upgrade));
-    found.ok().flatten().filter(is_pending)
+    found.ok().flatten()
+}
+
+/// The pending deferred of that number.
+fn find(number: u64) -> Option<CellRef> {
+    find_alive(number).filter(is_pending)
 }
 
 /// The deferred has found its place.
@@ -222,11 +239,23 @@ pub(crate) fn register(cell: &CellRef) {
 /// The engine tells what happens.
 #[inline]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
+    #[cfg(feature = "page")]
+    if debug::is_on(debug::JOURNALS) {
+        let before = page::before(cell);
+        tell(cell, &event);
+        page::count(cell, before);
+        return;
+    }
+    tell(cell, &event);
+}
+
+#[inline]
+fn tell(cell: &CellRef, event: &Event<'_, CellRef>) {
     // Which it is stands in the program's text, and each way is one of its own.
-    match &event {
+    match event {
         Event::Runs => runs(cell),
-        Event::Ran(Step::Ran) => ran(cell, &event),
-        _ => happened(cell, &event),
+        Event::Ran(Step::Ran) => ran(cell, event),
+        _ => happened(cell, event),
     }
 }
 
@@ -338,21 +367,26 @@ pub(crate) fn story_if_noted(cell: &CellRef) -> Option<Story> {
 }
 
 fn story(cell: &CellRef) -> Story {
-    let mut whole = of_one(cell);
+    story_with(cell, text)
+}
+
+/// The story, in which failures are called what `say` says.
+fn story_with(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
+    let mut whole = of_one(cell, say);
     let mut waited = cell.body().source();
     while let Some(inner) = waited {
         if whole.waits_on.len() == DEPTH {
             whole.waits_on.push(Story::new("and so on, to", Now::Waits));
             break;
         }
-        whole.waits_on.push(of_one(&inner));
+        whole.waits_on.push(of_one(&inner, say));
         waited = inner.body().source();
     }
     whole
 }
 
 /// The story of one deferred, without what it waits on.
-fn of_one(cell: &CellRef) -> Story {
+fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     let (chain, body) = (cell.chain(), cell.body());
     let now = if chain.is_running() {
         Now::Runs
@@ -363,7 +397,7 @@ fn of_one(cell: &CellRef) -> Story {
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
     } else if let Some(failure) = body.with_failure(Failure::clone) {
-        Now::Failed(text(&failure))
+        Now::Failed(say(&failure))
     } else if body.is_full() {
         Now::Value
     } else {

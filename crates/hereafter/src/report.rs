@@ -140,6 +140,8 @@ pub(crate) fn unhandled(failure: Failure, cell: Option<&CellRef>) {
     if failure.is::<Abandoned>() && ABANDONING.try_with(Cell::get).unwrap_or(false) {
         return;
     }
+    #[cfg(feature = "page")]
+    crate::inspect::page::unhandled(&failure, cell);
     send(Report {
         headline: "Unhandled error in Deferred".to_owned(),
         failure,

@@ -46,8 +46,8 @@ impl<T> Roll<T> {
         self.entries[self.place(number)?].1.as_ref()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.entries.iter().filter_map(|(number, entry)| Some((*number, entry.as_ref()?)))
     }
 
     fn place(&self, number: u64) -> Option<usize> {
@@ -72,7 +72,7 @@ mod tests {
                 assert_eq!(roll.strike(*gone), model.remove(gone));
                 assert_eq!(roll.get(*gone), None);
             }
-            assert!(roll.iter().eq(model.values()), "{number}");
+            assert!(roll.iter().eq(model.iter().map(|(n, entry)| (*n, entry))), "{number}");
             assert_eq!(roll.entries.len() - roll.gaps, model.len());
             assert!(roll.gaps <= super::FEW.max(roll.entries.len() / 2));
         }

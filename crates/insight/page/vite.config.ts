@@ -3,11 +3,9 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
-
-const PAGE = "dist/index.html";
-const POLICY = "dist/content-security-policy.txt";
 
 /** The hashes of all elements `tag` of a page, as a policy wants them. */
 function hashes(html: string, tag: string): string {
@@ -18,11 +16,15 @@ function hashes(html: string, tag: string): string {
 }
 
 function policy(): Plugin {
+  let folder = "";
   return {
     name: "content-security-policy",
     enforce: "post",
+    configResolved({ root, build }) {
+      folder = resolve(root, build.outDir);
+    },
     closeBundle() {
-      const html = readFileSync(PAGE, "utf8");
+      const html = readFileSync(join(folder, "index.html"), "utf8");
       const rules = [
         "default-src 'none'",
         `script-src ${hashes(html, "script")}`,
@@ -33,7 +35,7 @@ function policy(): Plugin {
         "form-action 'none'",
         "frame-ancestors 'none'",
       ];
-      writeFileSync(POLICY, rules.join("; "));
+      writeFileSync(join(folder, "content-security-policy.txt"), rules.join("; "));
     },
   };
 }

@@ -324,3 +324,18 @@ fn only_who_knows_the_address_is_admitted() {
     assert_ne!(path, Gate::new(["localhost:80"]).unwrap().path());
     assert!(!format!("{gate:?}").contains(path.trim_matches('/')));
 }
+
+#[test]
+fn a_local_gate_knows_its_own_names() {
+    for (address, host) in [
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("127.0.0.1:80", "localhost"),
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("[::1]:8080", "LOCALHOST:8080"),
+    ] {
+        let gate = Gate::local(address.parse().unwrap()).unwrap();
+        assert_eq!(gate.admit("GET", gate.path(), Some(host)), Ok(Admitted::Page), "{host}");
+        assert!(gate.admit("GET", gate.path(), Some("localhost:1")).is_err());
+    }
+}

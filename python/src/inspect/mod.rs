@@ -5,11 +5,14 @@
 //!
 //! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
 //! * `story.rs`: how it is told, which may ask errors what they say;
+//! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
 //! * `told.rs`: what Python has of that.
 
+mod page;
 mod story;
 mod told;
 
+use story::of_gone;
 pub(crate) use story::{story, tell_in_report};
 pub(crate) use told::{Story, add};
 
@@ -20,11 +23,11 @@ use crate::raw::{self, Attached, Mark, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
+use hereafter_insight::page::Before;
 use hereafter_insight::{End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::convert::Infallible;
 
 /// Where something was done; none where that was no Python code.
@@ -63,22 +66,12 @@ static ALIVE: Roll<Deferred> = Roll::new();
 struct Switches {
     histories: bool,
     in_repr: bool,
+    /// There is a page, and things are counted for it.
+    journal: bool,
 }
 
 static SWITCHES: Attached<Cell<Switches>> =
-    Attached::new(Cell::new(Switches { histories: false, in_repr: false }));
-
-/// How many Deferreds are kept in mind that were lost.
-const KEPT: usize = 100;
-
-/// One that went away before it fired, with links still to come.
-struct Lost {
-    name: String,
-    history: History<Somewhere>,
-    links: Vec<(Kind, Somewhere)>,
-}
-
-static LOST: Attached<RefCell<VecDeque<Lost>>> = Attached::new(RefCell::new(VecDeque::new()));
+    Attached::new(Cell::new(Switches { histories: false, in_repr: false, journal: false }));
 
 /// Whether histories are begun.
 pub(crate) fn is_on() -> bool {
@@ -86,13 +79,18 @@ pub(crate) fn is_on() -> bool {
     SWITCHES.in_collector().get().histories
 }
 
+fn keeps_journal() -> bool {
+    SWITCHES.in_collector().get().journal
+}
+
 /// Whether a Deferred's `repr` tells its story.
 pub(crate) fn is_in_repr() -> bool {
     SWITCHES.in_collector().get().in_repr
 }
 
-fn switch(switches: Switches) {
-    SWITCHES.in_collector().set(switches);
+fn switch(change: impl FnOnce(Switches) -> Switches) {
+    let switches = SWITCHES.in_collector();
+    switches.set(change(switches.get()));
     deferred::look_again();
 }
 
@@ -108,6 +106,9 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     let noted = Noted { history: RefCell::new(history), mark };
     // There was none just now.
     let _ = its.history.set(Box::new(noted));
+    if keeps_journal() {
+        page::made(deferred.py());
+    }
 }
 
 /// Where the program is, without what acts for us.
@@ -146,6 +147,17 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
+    if !keeps_journal() {
+        return note(deferred, noted, event);
+    }
+    let before = noted.history.try_borrow().map(|history| Before::of(&history));
+    note(deferred, noted, event);
+    if let Ok(before) = before {
+        page::count(deferred, noted, &before);
+    }
+}
+
+fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
     match event {
         Event::Fired => {
             let failure = failure_name(deferred).map(Name::from);
@@ -251,12 +263,18 @@ fn end(deferred: &Bound<'_, Deferred>) -> End {
 fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<String> {
     let py = deferred.py();
     let result = state(deferred).result.get(py).filter(failure::is_failure)?;
-    let class = result.get_type();
+    Some(class_of(&result))
+}
+
+/// The class of the exception in a failure; runs no code of anybody else's.
+fn class_of(failure: &Bound<'_, PyAny>) -> String {
+    let py = failure.py();
+    let class = failure.get_type();
     let plain = twisted(py).is_ok_and(|names| class.is(&names.failure));
     // One that derives from it may have any code for its attributes.
-    let kind = if plain { result.getattr(name!(py, r#type)).ok() } else { None };
+    let kind = if plain { failure.getattr(name!(py, r#type)).ok() } else { None };
     let kind = kind.and_then(|kind| kind.cast_into::<PyType>().ok()).unwrap_or(class);
-    Some(class_name(&kind))
+    class_name(&kind)
 }
 
 fn class_name(class: &Bound<'_, PyType>) -> String {
@@ -285,17 +303,10 @@ pub(crate) fn goes_away(its: &State, noted: &Noted) {
         if let Some(info) = its.debug_info.get(py).filter(|info| !info.is_none()) {
             raw::between_errors(py, || tell_in_report(&info, its, noted));
         }
-        if its.chain.is_fired() || its.links.is_empty() {
-            return;
+        if !its.chain.is_fired() && !its.links.is_empty() {
+            let number = noted.history().number();
+            raw::between_errors(py, || page::lost(py, number, || of_gone(py, its, noted)));
         }
-        let history = noted.history();
-        let name = named("Deferred", Some(history.number()), noted.mark.address);
-        let lost = Lost { name, history, links: links_to_come(its) };
-        let mut all = LOST.get(py).borrow_mut();
-        if all.len() == KEPT {
-            all.pop_front();
-        }
-        all.push_back(lost);
     });
 }
 

@@ -1,6 +1,8 @@
 //! How what is noted of a Deferred is put into words.
 
-use super::{Lost, Noted, Somewhere, class_name, find, is_pending, links_to_come, name_of, named};
+use super::{
+    Noted, Somewhere, class_name, class_of, find, is_pending, links_to_come, name_of, named, page,
+};
 use crate::awaiter::Awaiter;
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
@@ -49,7 +51,7 @@ pub(super) fn with_what_it_waits_on(deferred: &Bound<'_, Deferred>, alone: bool)
 }
 
 /// The Deferred that this one's result will come from.
-fn source<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, Deferred>> {
+pub(super) fn source<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, Deferred>> {
     let py = deferred.py();
     let its = state(deferred);
     if let Some(inner) = PyWorld::waiting_on(deferred) {
@@ -77,13 +79,19 @@ fn driver<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, Driver>> {
 fn of_one(deferred: &Bound<'_, Deferred>, alone: bool) -> Story {
     let its = state(deferred);
     let by = if its.chain.is_fired() { String::new() } else { who_fires(deferred, alone) };
-    of_state(deferred.py(), its, name_of(deferred), by)
+    of_state(deferred.py(), its, name_of(deferred), by, said)
 }
 
-/// The same, of one that nobody has any more.
-fn of_state(py: Python<'_>, its: &State, name: String, by: String) -> Story {
+/// The same, where a failure is called what `say` says.
+pub(super) fn of_state(
+    py: Python<'_>,
+    its: &State,
+    name: String,
+    by: String,
+    say: fn(&Bound<'_, PyAny>) -> String,
+) -> Story {
     let history = its.history.get().map(|noted| noted.history());
-    let mut story = Story::new(name, now(py, its, history.as_ref(), by));
+    let mut story = Story::new(name, now(py, its, history.as_ref(), by, say));
     if let Some(history) = &history {
         tell_history(py, &mut story, history);
     }
@@ -91,7 +99,13 @@ fn of_state(py: Python<'_>, its: &State, name: String, by: String) -> Story {
     story
 }
 
-fn now(py: Python<'_>, its: &State, history: Option<&History<Somewhere>>, by: String) -> Now {
+fn now(
+    py: Python<'_>,
+    its: &State,
+    history: Option<&History<Somewhere>>,
+    by: String,
+    say: fn(&Bound<'_, PyAny>) -> String,
+) -> Now {
     let chain = &its.chain;
     if chain.is_running() {
         return Now::Runs;
@@ -105,7 +119,7 @@ fn now(py: Python<'_>, its: &State, history: Option<&History<Somewhere>>, by: St
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
     } else if failure::is_failure(&result) {
-        Now::Failed(said(&result))
+        Now::Failed(say(&result))
     } else if result.is_none() && history.is_some_and(has_handed_on) {
         Now::Gone
     } else {
@@ -163,7 +177,7 @@ fn numbered(number: u64) -> String {
 }
 
 /// A place, as `file:line in function`.
-fn place_text(py: Python<'_>, place: &Place) -> String {
+pub(super) fn place_text(py: Python<'_>, place: &Place) -> String {
     let code = place.code.bind(py);
     let file = text(code.getattr(name!(py, co_filename)));
     let line = place.line(py);
@@ -213,10 +227,24 @@ fn who_fires(deferred: &Bound<'_, Deferred>, alone: bool) -> String {
     if state(deferred).chained_to.get(py).is_some_and(|source| as_deferred(&source).is_some()) {
         return "the result of another is to be its own".to_owned();
     }
-    if alone && raw::references(deferred) <= known_references(deferred) + 1 {
+    if alone && stands_alone(deferred) {
         return "nobody who could fire it has it any more".to_owned();
     }
     "whoever has it has called neither callback() nor errback()".to_owned()
+}
+
+/// Whether nobody has an unfired Deferred but those that wait on it, and who asks, by one reference. It is to be none
+/// that fires by itself.
+fn stands_alone(deferred: &Bound<'_, Deferred>) -> bool {
+    raw::references(deferred) <= known_references(deferred) + 1
+}
+
+/// Whether nobody can fire a Deferred any more, for all that can be told from who has it; who asks has one reference.
+pub(super) fn is_left(deferred: &Bound<'_, Deferred>) -> bool {
+    let fires_by_itself = driver(deferred).is_some()
+        || deferred.is_instance_of::<DeferredList>()
+        || state(deferred).chained_to.is_set();
+    !state(deferred).chain.is_fired() && !fires_by_itself && stands_alone(deferred)
 }
 
 /// How many references there are to a Deferred from those that wait on it, none of which fires it.
@@ -296,13 +324,15 @@ fn frame_text(frame: &Bound<'_, PyAny>) -> String {
     raw::place(frame).map_or_else(|_| "?".to_owned(), |place| place_text(frame.py(), &place))
 }
 
-/// The story of one that was lost.
-pub(super) fn of_lost(py: Python<'_>, lost: &Lost) -> Story {
+/// The story of one that goes away before it fires.
+pub(super) fn of_gone(py: Python<'_>, its: &State, noted: &Noted) -> Story {
     let by = "it went away, and nobody ever will".to_owned();
-    let mut story = Story::new(lost.name.clone(), Now::Unfired { by });
-    tell_history(py, &mut story, &lost.history);
-    story.links.extend(to_come(py, &lost.links));
-    story
+    of_state(py, its, name_of_gone(noted), by, class_of)
+}
+
+/// What a Deferred is called when it cannot be asked any more.
+fn name_of_gone(noted: &Noted) -> String {
+    named("Deferred", Some(noted.history().number()), noted.mark.address)
 }
 
 /// Has Twisted's report of an unhandled failure tell the story of its Deferred.
@@ -314,8 +344,8 @@ pub(crate) fn tell_in_report(info: &Bound<'_, PyAny>, its: &State, noted: &Noted
         if !is_twisted || info.getattr(name!(py, failResult))?.is_none() {
             return Ok(());
         }
-        let name = named("Deferred", Some(noted.history().number()), noted.mark.address);
-        let story = of_state(py, its, name, String::new());
+        let story = of_state(py, its, name_of_gone(noted), String::new(), said);
+        page::unhandled(py, noted.history().number(), &story);
         info.setattr(name!(py, story), raw::text(py, story.to_string().trim_end())?)?;
         info.setattr(name!(py, __class__), &names.telling_info)
     };

@@ -1,6 +1,7 @@
 //! What Python has of inspection: the functions, and stories as objects.
 
-use super::{ALIVE, LOST, Switches, is_on, is_pending, story, switch};
+use super::page::{self, Page};
+use super::{ALIVE, Switches, is_on, is_pending, story, switch};
 use crate::deferred::{Deferred, as_deferred};
 use crate::raw;
 use hereafter_insight::{Kind, Told};
@@ -96,6 +97,16 @@ impl Story {
         self.0.waits_on.iter().cloned().map(Self).collect()
     }
 
+    /// The chain as a graph in the language of Graphviz.
+    fn to_dot(&self) -> String {
+        self.0.to_dot()
+    }
+
+    /// The chain as a picture: an SVG document.
+    fn to_svg(&self) -> String {
+        self.0.to_svg()
+    }
+
     fn __str__(&self) -> String {
         self.0.to_string()
     }
@@ -161,13 +172,13 @@ impl Link {
 #[pyfunction]
 #[pyo3(signature = (*, repr = false))]
 fn enable(repr: bool) {
-    switch(Switches { histories: true, in_repr: repr });
+    switch(|before| Switches { histories: true, in_repr: repr, ..before });
 }
 
 /// Has no more histories begun. Those that there are go on.
 #[pyfunction]
 fn disable() {
-    switch(Switches::default());
+    switch(|before| Switches { histories: false, in_repr: false, ..before });
 }
 
 /// Whether histories are kept.
@@ -213,8 +224,7 @@ fn pending(py: Python<'_>, most: Option<usize>) -> Vec<Story> {
 /// The stories of the last hundred Deferreds that went away before they fired, with callbacks still to come.
 #[pyfunction]
 fn lost(py: Python<'_>) -> Vec<Story> {
-    let lost = LOST.get(py).borrow();
-    lost.iter().map(|lost| Story(super::story::of_lost(py, lost))).collect()
+    page::all_lost(py).into_iter().rev().map(Story).collect()
 }
 
 /// Puts in the module `hereafter._hereafter.inspect`, and switches inspection on if the environment says so.
@@ -223,6 +233,7 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let inspect = PyModule::new(py, "inspect")?;
     inspect.add_class::<Story>()?;
     inspect.add_class::<Link>()?;
+    inspect.add_class::<Page>()?;
     inspect.add_function(wrap_pyfunction!(enable, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(disable, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(enabled, &inspect)?)?;

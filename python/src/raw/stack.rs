@@ -57,6 +57,11 @@ impl Clone for Place {
 }
 
 impl Place {
+    /// What is the same for the same place.
+    pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
+        (self.code.as_ptr().addr(), self.instruction)
+    }
+
     /// The line in the source; 0 if the code does not say.
     pub(crate) fn line(&self, py: Python<'_>) -> usize {
         // SAFETY: `stack` found the code in a frame, so that is what it is.

@@ -71,23 +71,25 @@ fn suites(steps: &mut Steps, environment: &Environment, python: &Python) -> Resu
             .env("MYPY_CACHE_DIR", step::target().join("python/mypy")),
     )?;
     for suite in [&CORE, &AROUND] {
-        twisted(steps, environment, python, suite)?;
+        let name = format!("{}, on {}", suite.name, python.named);
+        twisted(steps, environment, name, suite, &[])?;
     }
-    Ok(())
+    let name = format!("{}, inspected, on {}", CORE.name, python.named);
+    twisted(steps, environment, name, &CORE, &[("HEREAFTER_INSPECT", "1")])
 }
 
 /// Runs one of Twisted's suites under the wheel.
 fn twisted(
     steps: &mut Steps,
     environment: &Environment,
-    python: &Python,
+    name: String,
     suite: &Suite,
+    variables: &[(&str, &str)],
 ) -> Result<()> {
     let mut command = environment.python(["-m", "hereafter", "-m", "twisted.trial"]);
     command.args(["--reporter=text", "--temp-directory"]);
     command.arg(step::target().join("python/trial"));
-    command.env("LC_ALL", LOCALE);
-    let name = format!("{}, on {}", suite.name, python.named);
+    command.env("LC_ALL", LOCALE).envs(variables.iter().copied());
     let output = steps.run_reading(name, command.args(suite.modules))?;
     suite.check(&output)
 }

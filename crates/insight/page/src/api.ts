@@ -36,7 +36,9 @@ export interface Row {
   made: string;
   age: number;
   state: State;
+  /** The first few of them. */
   waits_on: number[];
+  waits: number;
   waiters: number;
   ahead: number;
   hint: Hint | null;
@@ -104,6 +106,7 @@ export interface Told {
   number: number;
   ago: number;
   fate: "open" | "handled" | "unhandled";
+  what: string | null;
   story: Story;
 }
 

@@ -68,9 +68,10 @@ function keepAsking<T>(question: string, heard: (answered: Answered<T>) => void)
       const began = performance.now();
       try {
         const data = await ask<T>(question, stop.signal);
-        is_answered = true;
         reach.set({ is: "live" });
-        heard({ data, refused: null });
+        // It may have been frozen since.
+        if (!is_answered || !frozen.get()) heard({ data, refused: null });
+        is_answered = true;
       } catch (error) {
         if (stop.signal.aborted) return;
         if (error instanceof Refusal && error.status !== 503) {

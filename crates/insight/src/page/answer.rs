@@ -1,10 +1,10 @@
 //! Questions of the page, and their answers.
 
 use super::graph::Graph;
-use super::table::{Entry, Table};
+use super::table::Table;
 use super::told::{Tree, seconds};
 use super::{Counts, Doing, Door, Event, Fate, Hint};
-use crate::Moment;
+use crate::{End, Moment, Now, Story};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -245,7 +245,7 @@ impl Query {
     }
 
     /// Those that are asked for, sorted. What is asked of places is asked once for each.
-    fn choose<'a>(&self, table: &'a Table) -> Vec<&'a Entry> {
+    fn choose(&self, table: &Table) -> Vec<usize> {
         let matches = |place: &String| {
             (
                 self.site.as_ref().is_none_or(|site| site == place),
@@ -253,7 +253,8 @@ impl Query {
             )
         };
         let places: Vec<_> = table.places.iter().map(matches).collect();
-        let is_meant = |entry: &&Entry| {
+        let is_meant = |at: &usize| {
+            let entry = &table.entries[*at];
             let (is_site, has_text) = places[entry.place];
             is_site
                 && self.state.is_none_or(|state| state == entry.doing)
@@ -261,14 +262,13 @@ impl Query {
                 && !(self.hinted && entry.hint.is_none())
                 && (has_text || self.text.as_ref().is_none_or(|text| is_number(text, entry.number)))
         };
-        let mut chosen: Vec<_> = table.entries.iter().filter(is_meant).collect();
+        let mut chosen: Vec<_> = (0..table.entries.len()).filter(is_meant).collect();
+        let entry = |at: &usize| &table.entries[*at];
         match self.sort {
-            Sort::Age => chosen.sort_by_key(|entry| Reverse(entry.age)),
-            Sort::Ahead => chosen.sort_by_key(|entry| Reverse(entry.ahead)),
-            Sort::Waiters => {
-                chosen.sort_by_cached_key(|entry| Reverse(table.waiters(entry.number).len()));
-            }
-            Sort::Site => chosen.sort_by_key(|entry| Reverse(table.place(entry))),
+            Sort::Age => chosen.sort_by_key(|at| Reverse(entry(at).age)),
+            Sort::Ahead => chosen.sort_by_key(|at| Reverse(entry(at).ahead)),
+            Sort::Waiters => chosen.sort_by_key(|at| Reverse(table.waiters.of(*at).len())),
+            Sort::Site => chosen.sort_by_key(|at| Reverse(table.place(entry(at)))),
         }
         if self.order == Order::Asc {
             chosen.reverse();
@@ -297,7 +297,9 @@ struct Line<'a> {
     made: &'a str,
     age: f64,
     state: Doing,
+    /// The first ones, and how many they are.
     waits_on: Vec<u64>,
+    waits: usize,
     waiters: usize,
     ahead: u32,
     hint: Option<Hint>,
@@ -306,16 +308,21 @@ struct Line<'a> {
 fn deferreds<D: Door>(door: &D, query: &Query) -> Answer {
     let table = Table::of(door);
     let chosen = query.choose(&table);
-    let rows = chosen.iter().skip(query.offset).take(query.limit).map(|entry| Line {
-        number: entry.number,
-        made: table.place(entry),
-        age: entry.age.as_secs_f64(),
-        state: entry.doing,
-        waits_on: table.waits(entry.number).collect(),
-        waiters: table.waiters(entry.number).len(),
-        ahead: entry.ahead,
-        hint: entry.hint,
-    });
+    let line = |at: &usize| {
+        let (entry, waits) = (&table.entries[*at], table.waits.of(*at));
+        Line {
+            number: entry.number,
+            made: table.place(entry),
+            age: entry.age.as_secs_f64(),
+            state: entry.doing,
+            waits_on: waits.iter().take(3).map(|on| table.entries[*on].number).collect(),
+            waits: waits.len(),
+            waiters: table.waiters.of(*at).len(),
+            ahead: entry.ahead,
+            hint: entry.hint,
+        }
+    };
+    let rows = chosen.iter().skip(query.offset).take(query.limit).map(line);
     Answer::json(&List {
         total: table.entries.len(),
         matched: chosen.len(),
@@ -327,7 +334,7 @@ fn deferreds<D: Door>(door: &D, query: &Query) -> Answer {
 fn deferred<D: Door>(door: &D, number: u64) -> Answer {
     match door.story(number) {
         Some(story) => Answer::json(&Tree::from(&story)),
-        None => Answer::words(404, &format!("#{number} is not pending any more")),
+        None => gone(number),
     }
 }
 
@@ -340,13 +347,15 @@ struct Around {
 
 fn graph<D: Door>(door: &D, around: Option<u64>) -> Answer {
     let table = Table::of(door);
-    match around {
-        None => Answer::json(&Graph::biggest(&table)),
-        Some(number) if table.find(number).is_some() => {
-            Answer::json(&Graph::around(&table, number))
-        }
-        Some(number) => Answer::words(404, &format!("#{number} is not pending any more")),
+    let Some(number) = around else { return Answer::json(&Graph::biggest(&table)) };
+    match table.find(number) {
+        Some(centre) => Answer::json(&Graph::around(&table, centre)),
+        None => gone(number),
     }
+}
+
+fn gone(number: u64) -> Answer {
+    Answer::words(404, &format!("#{number} is not pending any more"))
 }
 
 #[derive(Serialize)]
@@ -376,6 +385,8 @@ struct ToldEvent<'a> {
     number: u64,
     ago: Option<f64>,
     fate: Fate,
+    /// The failure, in words.
+    what: Option<String>,
     story: Tree<'a>,
 }
 
@@ -385,7 +396,19 @@ fn events<'a>(events: impl Iterator<Item = &'a Event>) -> Answer {
         number: event.number,
         ago: seconds(Some(now.since(event.at))),
         fate: event.fate,
+        what: failure_of(&event.story),
         story: Tree::from(&*event.story),
     });
     Answer::json(&told.collect::<Vec<_>>())
+}
+
+/// What a story calls the failure that it ends in, or the last one before.
+fn failure_of(story: &Story) -> Option<String> {
+    if let Now::Failed(name) = &story.now {
+        return Some(name.clone());
+    }
+    story.links.iter().rev().find_map(|link| match &link.end {
+        Some(End::Failed(name) | End::Handled(name)) => Some(name.to_string()),
+        _ => None,
+    })
 }

@@ -7,6 +7,8 @@
 use super::Answer;
 use core::fmt;
 use core::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
 use subtle::ConstantTimeEq;
 
 /// How long the token is: 128 random bits.
@@ -55,9 +57,40 @@ impl Gate {
     /// # Examples
     ///
     /// See [`Gate`].
-    pub fn new<H: Into<String>>(hosts: impl IntoIterator<Item = H>) -> std::io::Result<Self> {
+    pub fn new<H: Into<String>>(hosts: impl IntoIterator<Item = H>) -> io::Result<Self> {
         let hosts = hosts.into_iter().map(Into::into).collect();
         Ok(Self { path: secret_path()?, hosts: Some(hosts) })
+    }
+
+    /// A gate with a new token, for a server that listens at `address` of this machine alone.
+    ///
+    /// # Errors
+    ///
+    /// The system has no random bits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let address = "127.0.0.1:8080".parse().unwrap();
+    /// let gate = hereafter_insight::page::Gate::local(address)?;
+    /// assert!(gate.admit("GET", gate.path(), Some("localhost:8080")).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn local(address: SocketAddr) -> io::Result<Self> {
+        let names = [address.ip().to_string(), "localhost".to_owned()];
+        let port = address.port();
+        let mut hosts: Vec<_> = names
+            .iter()
+            .map(|name| match address {
+                SocketAddr::V6(_) if name.contains(':') => format!("[{name}]:{port}"),
+                _ => format!("{name}:{port}"),
+            })
+            .collect();
+        // A browser does not name the port that is usual.
+        if port == 80 {
+            hosts.extend(names);
+        }
+        Self::new(hosts)
     }
 
     /// A gate with a new token, for a server that is reached by names that it does not know.
@@ -73,7 +106,7 @@ impl Gate {
     /// assert!(gate.admit("GET", gate.path(), Some("build.example:8080")).is_ok());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn for_any_host() -> std::io::Result<Self> {
+    pub fn for_any_host() -> io::Result<Self> {
         Ok(Self { path: secret_path()?, hosts: None })
     }
 
@@ -134,10 +167,10 @@ impl fmt::Debug for Gate {
     }
 }
 
-fn secret_path() -> std::io::Result<String> {
+fn secret_path() -> io::Result<String> {
     let mut token = [0; BYTES];
     getrandom::fill(&mut token).map_err(|error| {
-        std::io::Error::other(format!("no random bits for the page's token: {error}"))
+        io::Error::other(format!("no random bits for the page's token: {error}"))
     })?;
     let mut path = String::from("/");
     for byte in token {

@@ -1,6 +1,6 @@
 //! What waits on what, as much of it as can be looked at.
 
-use super::table::{Entry, Table};
+use super::table::Table;
 use super::{Doing, Hint};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -36,11 +36,11 @@ struct Node<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// What `number` waits on, and what waits on it, and so on.
-    pub(super) fn around(table: &'a Table, number: u64) -> Self {
+    /// What the one at `centre` waits on, and what waits on it, and so on.
+    pub(super) fn around(table: &'a Table, centre: usize) -> Self {
         let mut drawn = Drawn::new(table);
-        drawn.grow(number, NODES);
-        let group = group_of(table, number, &mut HashSet::new());
+        drawn.grow(centre, NODES);
+        let group = group_of(table, centre, &mut HashSet::new());
         drawn.finish(group.len())
     }
 
@@ -48,15 +48,13 @@ impl<'a> Graph<'a> {
     pub(super) fn biggest(table: &'a Table) -> Self {
         let mut seen = HashSet::new();
         let mut groups = Vec::new();
-        for entry in &table.entries {
-            let is_alone =
-                table.waits(entry.number).len() == 0 && table.waiters(entry.number).len() == 0;
-            if !is_alone && !seen.contains(&entry.number) {
-                let group = group_of(table, entry.number, &mut seen);
+        for at in 0..table.entries.len() {
+            let is_alone = table.waits.of(at).is_empty() && table.waiters.of(at).is_empty();
+            if !is_alone && !seen.contains(&at) {
+                let group = group_of(table, at, &mut seen);
                 // Begun with one that waits on nothing, for that is what all of them wait for.
-                let innermost = group.iter().find(|number| table.waits(**number).len() == 0);
-                let first = innermost.or(group.first()).copied().unwrap_or(entry.number);
-                groups.push((group.len(), first));
+                let innermost = group.iter().find(|member| table.waits.of(**member).is_empty());
+                groups.push((group.len(), *innermost.unwrap_or(&at)));
             }
         }
         groups.sort_by_key(|(size, first)| (core::cmp::Reverse(*size), *first));
@@ -74,14 +72,14 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// All that wait on `number`, or that it waits on, and so on.
-fn group_of(table: &Table, number: u64, seen: &mut HashSet<u64>) -> Vec<u64> {
+/// All that wait on the one at `first`, or that it waits on, and so on.
+fn group_of(table: &Table, first: usize, seen: &mut HashSet<usize>) -> Vec<usize> {
     let mut group = Vec::new();
-    let mut queue = VecDeque::from([number]);
+    let mut queue = VecDeque::from([first]);
     while let Some(next) = queue.pop_front() {
-        if table.find(next).is_some() && seen.insert(next) {
+        if seen.insert(next) {
             group.push(next);
-            queue.extend(table.waits(next).chain(table.waiters(next)));
+            queue.extend(table.waits.of(next).iter().chain(table.waiters.of(next)));
         }
     }
     group
@@ -89,8 +87,8 @@ fn group_of(table: &Table, number: u64, seen: &mut HashSet<u64>) -> Vec<u64> {
 
 struct Drawn<'a> {
     table: &'a Table,
-    nodes: BTreeMap<u64, Node<'a>>,
-    /// Members of a node that stands for several.
+    nodes: BTreeMap<usize, Node<'a>>,
+    /// How many deferreds the nodes stand for.
     members: usize,
 }
 
@@ -100,37 +98,33 @@ impl<'a> Drawn<'a> {
     }
 
     /// Draws `first` and what is near it, in `room` nodes.
-    fn grow(&mut self, first: u64, room: usize) {
+    fn grow(&mut self, first: usize, room: usize) {
         let full = self.nodes.len() + room;
         let mut queue = VecDeque::from([first]);
         let mut grouped = HashSet::new();
-        while let Some(number) = queue.pop_front() {
+        while let Some(at) = queue.pop_front() {
             if self.nodes.len() >= full {
                 return;
             }
-            let Some(entry) = self.table.find(number) else { continue };
-            if self.nodes.contains_key(&number) || grouped.contains(&number) {
+            if self.nodes.contains_key(&at) || grouped.contains(&at) {
                 continue;
             }
-            self.draw(entry, 1);
-            queue.extend(self.table.waits(number));
-            for alike in self.waiters_alike(number) {
-                let is_shown =
-                    alike.iter().any(|one| *one == first || self.nodes.contains_key(one));
-                if alike.len() <= ALIKE || is_shown {
+            self.draw(at, 1);
+            queue.extend(self.table.waits.of(at));
+            for alike in self.waiters_alike(at) {
+                let is_shown = |one: &usize| *one == first || self.nodes.contains_key(one);
+                if alike.len() <= ALIKE || alike.iter().any(is_shown) {
                     queue.extend(alike);
-                } else if let Some(entry) = self.table.find(alike[0])
-                    && self.nodes.len() < full
-                {
-                    self.draw(entry, alike.len());
+                } else if self.nodes.len() < full {
+                    self.draw(alike[0], alike.len());
                     grouped.extend(alike);
                 }
             }
         }
     }
 
-    fn draw(&mut self, entry: &Entry, count: usize) {
-        self.members += count;
+    fn draw(&mut self, at: usize, count: usize) {
+        let entry = &self.table.entries[at];
         let node = Node {
             number: entry.number,
             made: self.table.place(entry),
@@ -139,27 +133,30 @@ impl<'a> Drawn<'a> {
             age: entry.age.as_secs_f64(),
             count,
         };
-        self.nodes.insert(entry.number, node);
+        self.members += count;
+        self.nodes.insert(at, node);
     }
 
-    /// Who waits on `number`: those together that can be told apart by nothing but their number.
-    fn waiters_alike(&self, number: u64) -> Vec<Vec<u64>> {
+    /// Who waits on the one at `at`: those together that can be told apart by nothing but their
+    /// number.
+    fn waiters_alike(&self, at: usize) -> Vec<Vec<usize>> {
         let table = self.table;
-        let mut alike: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-        for waiter in table.waiters(number) {
-            let Some(entry) = table.find(waiter) else { continue };
-            let is_leaf = table.waiters(waiter).len() == 0 && table.waits(waiter).len() == 1;
-            // A number of its own keeps it apart.
+        let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for waiter in table.waiters.of(at).iter().copied() {
+            let is_leaf = table.waiters.of(waiter).is_empty() && table.waits.of(waiter).len() == 1;
+            // Its own position keeps one apart.
             let own = if is_leaf { None } else { Some(waiter) };
+            let entry = &table.entries[waiter];
             alike.entry((own, entry.place, entry.hint)).or_default().push(waiter);
         }
         alike.into_values().collect()
     }
 
     fn finish(self, total: usize) -> Graph<'a> {
+        let number = |at: usize| self.table.entries[at].number;
         let edges = self.nodes.keys().flat_map(|from| {
-            let shown = self.table.waits(*from).filter(|to| self.nodes.contains_key(to));
-            shown.map(move |to| (*from, to))
+            let shown = self.table.waits.of(*from).iter().filter(|to| self.nodes.contains_key(to));
+            shown.map(move |to| (number(*from), number(*to)))
         });
         let edges = edges.collect();
         Graph {

@@ -1,6 +1,6 @@
 //! What is remembered of what is gone, in fixed room.
 
-use crate::{Kind, Moment, Story};
+use crate::{End, History, Kind, Moment, Story};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const SLOW: usize = 50;
 
 /// How many stories are told in a second at most: it costs microseconds to put one into words, and
 /// nobody reads more.
-const STORIES_A_SECOND: u32 = 100;
+const STORIES_A_SECOND: u32 = 1000;
 
 /// How often things have happened since inspection began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -85,11 +85,53 @@ impl Event {
     }
 }
 
+/// What the history of a deferred was like before something happened to it.
+///
+/// # Examples
+///
+/// See [`Journal::count`].
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each of them may change by itself")]
+pub struct Before {
+    fired: bool,
+    cancelled: bool,
+    failing: bool,
+    runs: bool,
+}
+
+impl Before {
+    /// As it is now.
+    ///
+    /// # Examples
+    ///
+    /// See [`Journal::count`].
+    pub fn of<P: Clone>(history: &History<P>) -> Self {
+        Self {
+            fired: history.fired_after().is_some(),
+            cancelled: history.was_cancelled(),
+            failing: history.is_failing(),
+            runs: history.current().is_some_and(|(ran, _)| ran.end == End::Runs),
+        }
+    }
+}
+
+/// What a wanted story is kept as; see [`Journal::count`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// A failure that has arisen.
+    Failed,
+    /// One that has been handled.
+    Handled,
+    /// A deferred that nobody will fire.
+    Lost,
+}
+
 /// What is remembered of what is gone: counts, the slowest links, the last failures and the last
 /// deferreds that were lost.
 ///
 /// It has a fixed size, and counting costs next to nothing. Stories of failures are put into words
-/// as they happen, but not more than a hundred in a second: those beyond are only counted.
+/// as they happen, but not more than a thousand in a second: those beyond are only counted.
 ///
 /// # Examples
 ///
@@ -136,6 +178,71 @@ impl<P> Journal<P> {
             failures: VecDeque::new(),
             lost: VecDeque::new(),
             told: (now, 0),
+        }
+    }
+
+    /// Something has happened to a deferred, and was noted in its history: counts it. `place` is
+    /// a place as the journal has it, `is_lost` whether the failure that it has now says only that
+    /// nobody will fire it.
+    ///
+    /// Returns what is to be [kept](Self::keep), if its story is wanted. A story is put into words
+    /// by code of the program, which may come back here; so it is told between the two calls, and
+    /// not inside of one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::page::{Before, Journal};
+    /// use hereafter_insight::{History, Now, Story};
+    ///
+    /// let mut journal = Journal::<&str>::new();
+    /// let mut history = History::new("app.rs:3");
+    /// let before = Before::of(&history);
+    /// history.fired(Some("ValueError".to_owned()));
+    /// let wanted = journal.count(&history, &before, |place| Some(*place), || false).unwrap();
+    /// journal.keep(history.number(), wanted, Story::new("#7", Now::Runs));
+    /// assert_eq!(journal.failures().count(), 1);
+    /// ```
+    #[must_use = "its story may be wanted"]
+    pub fn count<Q: Clone>(
+        &mut self,
+        history: &History<Q>,
+        before: &Before,
+        place: impl FnOnce(&Q) -> Option<P>,
+        is_lost: impl FnOnce() -> bool,
+    ) -> Option<Wanted>
+    where
+        P: Clone,
+    {
+        self.counts.fired += u64::from(!before.fired && history.fired_after().is_some());
+        self.counts.cancelled += u64::from(!before.cancelled && history.was_cancelled());
+        let latest = history.latest().filter(|_| before.runs);
+        if let Some(ran) = latest {
+            let added = ran.added.as_ref().and_then(place);
+            self.ran(history.number(), ran.kind, added.as_ref(), ran.took);
+        }
+        match (before.failing, history.is_failing()) {
+            (false, true) if is_lost() => self.lost().then_some(Wanted::Lost),
+            (false, true) => self.failed().then_some(Wanted::Failed),
+            (true, false) => {
+                let handled = |end: &End| matches!(end, End::Handled(_));
+                let handled = history.latest().is_some_and(|ran| handled(&ran.end));
+                (handled && self.is_open(history.number())).then_some(Wanted::Handled)
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps the story that was wanted of `number`.
+    ///
+    /// # Examples
+    ///
+    /// See [`count`](Self::count).
+    pub fn keep(&mut self, number: u64, wanted: Wanted, story: Story) {
+        match wanted {
+            Wanted::Failed => self.keep_failure(number, story),
+            Wanted::Handled => self.settle(number, Fate::Handled, story),
+            Wanted::Lost => self.keep_lost(number, story),
         }
     }
 

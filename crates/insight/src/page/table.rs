@@ -1,6 +1,6 @@
 //! What a door has laid before the page, put in order for questions.
 
-use super::{Doing, Door, Hint, Row};
+use super::{Doing, Door, Hint, Row, Rows};
 use crate::Moment;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,19 +16,20 @@ pub(super) struct Entry {
     pub(super) hint: Option<Hint>,
 }
 
+/// The deferreds are known by their positions in `entries`.
 pub(super) struct Table {
     /// In the order of their numbers.
     pub(super) entries: Vec<Entry>,
     pub(super) places: Vec<String>,
-    /// Who waits, on whom; in that order.
-    waits: Vec<(u64, u64)>,
-    /// On whom is waited, by whom; in that order.
-    waiters: Vec<(u64, u64)>,
+    /// What each of them waits on.
+    pub(super) waits: Edges,
+    /// What waits on each of them.
+    pub(super) waiters: Edges,
 }
 
 impl Table {
     pub(super) fn of<D: Door>(door: &D) -> Self {
-        let laid = door.rows();
+        let Rows { rows, waits } = door.rows();
         let now = Moment::now();
         let mut places = Places::default();
         let mut known = HashMap::new();
@@ -42,13 +43,12 @@ impl Table {
             ahead: row.ahead,
             hint: row.hint,
         };
-        let mut entries: Vec<_> = laid.rows.into_iter().map(&mut entry).collect();
+        let mut entries: Vec<_> = rows.into_iter().map(&mut entry).collect();
         entries.sort_unstable_by_key(|entry| entry.number);
-        let mut waits = laid.waits;
-        waits.sort_unstable();
-        waits.dedup();
-        let mut waiters: Vec<_> = waits.iter().map(|(who, on)| (*on, *who)).collect();
-        waiters.sort_unstable();
+        let waits = by_position(&entries, by_position(&entries, waits));
+        let waiters = waits.iter().map(|(who, on)| (*on, *who)).collect();
+        let waiters = Edges::new(entries.len(), waiters);
+        let waits = Edges::new(entries.len(), waits);
         let mut table = Self { entries, places: places.texts, waits, waiters };
         table.find_circles();
         table
@@ -57,56 +57,74 @@ impl Table {
     /// Gives those a hint that wait on themselves, or on such ones.
     fn find_circles(&mut self) {
         // Who waits on nothing is taken away, then who waits on nothing else, and so on.
-        let mut left: HashMap<u64, usize> = HashMap::new();
-        for (who, on) in &self.waits {
-            if self.find(*on).is_some() {
-                *left.entry(*who).or_default() += 1;
-            }
-        }
-        let ends = self.entries.iter().map(|entry| entry.number);
-        let mut queue: Vec<_> = ends.filter(|number| !left.contains_key(number)).collect();
-        while let Some(next) = queue.pop() {
-            for waiter in self.waiters(next) {
-                if let Some(count) = left.get_mut(&waiter) {
-                    *count -= 1;
-                    if *count == 0 {
-                        left.remove(&waiter);
-                        queue.push(waiter);
-                    }
+        let all = 0..self.entries.len();
+        let mut left: Vec<_> = all.clone().map(|at| self.waits.of(at).len()).collect();
+        let mut free: Vec<_> = all.filter(|at| left[*at] == 0).collect();
+        while let Some(next) = free.pop() {
+            for waiter in self.waiters.of(next) {
+                left[*waiter] -= 1;
+                if left[*waiter] == 0 {
+                    free.push(*waiter);
                 }
             }
         }
-        for entry in &mut self.entries {
-            if left.contains_key(&entry.number) {
+        for (entry, left) in self.entries.iter_mut().zip(left) {
+            if left > 0 {
                 entry.hint = Some(Hint::WaitsOnItself);
             }
         }
     }
 
-    pub(super) fn find(&self, number: u64) -> Option<&Entry> {
-        let at = self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?;
-        self.entries.get(at)
+    pub(super) fn find(&self, number: u64) -> Option<usize> {
+        self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
     }
 
     pub(super) fn place(&self, entry: &Entry) -> &str {
         &self.places[entry.place]
     }
-
-    /// What `number` waits on.
-    pub(super) fn waits(&self, number: u64) -> impl ExactSizeIterator<Item = u64> {
-        seconds_of(&self.waits, number)
-    }
-
-    /// What waits on `number`.
-    pub(super) fn waiters(&self, number: u64) -> impl ExactSizeIterator<Item = u64> {
-        seconds_of(&self.waiters, number)
-    }
 }
 
-fn seconds_of(pairs: &[(u64, u64)], first: u64) -> impl ExactSizeIterator<Item = u64> {
-    let begin = pairs.partition_point(|pair| pair.0 < first);
-    let count = pairs[begin..].partition_point(|pair| pair.0 == first);
-    pairs[begin..begin + count].iter().map(|pair| pair.1)
+/// Has positions in the place of the numbers that come first in the pairs, and puts them second:
+/// done twice, it has them in the place of both. Pairs of which one is unknown go.
+fn by_position<T>(entries: &[Entry], mut pairs: Vec<(u64, T)>) -> Vec<(T, usize)> {
+    pairs.sort_unstable_by_key(|(number, _)| *number);
+    let mut at = 0;
+    let mut found = Vec::with_capacity(pairs.len());
+    for (number, other) in pairs {
+        while entries.get(at).is_some_and(|entry| entry.number < number) {
+            at += 1;
+        }
+        if entries.get(at).is_some_and(|entry| entry.number == number) {
+            found.push((other, at));
+        }
+    }
+    found
+}
+
+/// Where one can get from each of many, all in one piece.
+pub(super) struct Edges {
+    /// Where those of each begin in `ends`, and where the last ones end.
+    begins: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Edges {
+    fn new(count: usize, mut edges: Vec<(usize, usize)>) -> Self {
+        edges.sort_unstable();
+        edges.dedup();
+        let mut begins = vec![0; count + 1];
+        for (from, _) in &edges {
+            begins[from + 1] += 1;
+        }
+        for at in 0..count {
+            begins[at + 1] += begins[at];
+        }
+        Self { begins, ends: edges.into_iter().map(|(_, to)| to).collect() }
+    }
+
+    pub(super) fn of(&self, at: usize) -> &[usize] {
+        &self.ends[self.begins[at]..self.begins[at + 1]]
+    }
 }
 
 /// Places by their text: a door may know one place under several names.

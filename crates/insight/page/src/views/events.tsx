@@ -101,7 +101,7 @@ function Events(props: { told: Told[]; view: string; open: string; fates?: boole
               <span class="fold" aria-hidden="true">{is_open ? "▾" : "▸"}</span>
               <b>#{event.number}</b>
               {props.fates && <span class={`chip ${fate.look}`}>{fate.words}</span>}
-              <span class="what">{said(event)}</span>
+              <span class="what">{event.what ?? event.story.now}</span>
               <Place>{event.story.made}</Place>
               <span class="ago">{span(event.ago)} ago</span>
             </a>
@@ -111,10 +111,4 @@ function Events(props: { told: Told[]; view: string; open: string; fates?: boole
       })}
     </ul>
   );
-}
-
-/** What failed, in a few words. */
-function said({ story }: Told): string {
-  const failed = story.links.filter((link) => link.state === "failed").at(-1);
-  return failed?.end?.replace(/^failed: /, "") ?? story.now;
 }

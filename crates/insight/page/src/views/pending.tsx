@@ -118,12 +118,12 @@ function Line({ row }: { row: Row }) {
         <Place>{row.made}</Place>
       </td>
       <td>
-        {row.waits_on.slice(0, 3).map((number) => (
-          <>
+        {row.waits_on.map((number) => (
+          <span key={number}>
             <Numbered number={number} />{" "}
-          </>
+          </span>
         ))}
-        {row.waits_on.length > 3 && `and ${count(row.waits_on.length - 3)} more`}
+        {row.waits > row.waits_on.length && `and ${count(row.waits - row.waits_on.length)} more`}
       </td>
       <td class="number">{row.waiters ? count(row.waiters) : ""}</td>
       <td class="number">{row.ahead ? count(row.ahead) : ""}</td>
