@@ -25,7 +25,7 @@ impl Known for Awaiter {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         self.deferred.in_collector().set(None);
         true
     }

@@ -143,6 +143,7 @@ pub(crate) fn bury(object: Py<PyAny>) {
 impl Drop for Deferred {
     fn drop(&mut self) {
         self.bury_contents();
+        inspect::put_away(self.state.get_mut());
     }
 }
 
@@ -159,18 +160,18 @@ impl Known for Deferred {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         let its = self.state.in_collector();
         let is_ours = |place: &Slot| place.peek().is_some_and(|(_, kind)| raw::is_heap_class(kind));
         let spent = !is_ours(&its.result)
             && !is_ours(&its.debug_info)
             && !its.canceller.is_set()
             && !its.chained_to.is_set()
-            && its.links.is_empty()
-            && its.history.get().is_none();
+            && its.links.is_empty();
         if spent {
             its.result.set(None);
             its.debug_info.set(None);
+            inspect::put_away(self.state.get_mut());
         }
         spent
     }

@@ -47,7 +47,7 @@ impl Known for Driver {
     }
 
     #[inline]
-    fn spend(&self) -> bool {
+    fn spend(&mut self) -> bool {
         self.places().iter().all(|place| !place.is_set())
     }
 }

@@ -4,7 +4,7 @@
 //! is ever read. A [`Trail`] notes the places only, and puts them into words when it is asked to.
 
 use crate::names::name;
-use crate::raw::{self, Place};
+use crate::raw::{self, Attached, Place};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString};
 
@@ -13,7 +13,7 @@ use pyo3::types::{PyIterator, PyString};
 /// It holds code, and neither frames nor what is in them, so nothing lives longer by it.
 #[pyclass(frozen, sequence, module = "hereafter._hereafter")]
 pub(crate) struct Trail {
-    places: Vec<Place>,
+    places: Attached<Vec<Place>>,
 }
 
 impl Trail {
@@ -21,13 +21,13 @@ impl Trail {
     pub(crate) fn here(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
         let mut places = raw::stack(py)?;
         places.reverse();
-        Bound::new(py, Self { places })
+        Bound::new(py, Self { places: Attached::new(places) })
     }
 
     fn lines<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let places = raw::list(py)?;
-        for place in &self.places {
-            let code = place.code.bind(py);
+        for place in self.places.get(py) {
+            let code = place.code(py);
             places.append(raw::tuple(
                 py,
                 &[

@@ -304,14 +304,19 @@ fn run_call<'py>(
     settle(deferred, called, call.function.bind(deferred.py()))
 }
 
-/// Runs a link that is a single function.
-#[inline]
-fn run_single<'py>(
+/// Runs a link with the result.
+#[inline(always)]
+fn run_link<'py>(
     handle: &Bound<'py, Deferred>,
-    function: Py<PyAny>,
-    wanted: bool,
+    link: Link,
     result: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
+    let (function, wanted) = match link {
+        Link::Callback(function) => (function, !failure::is_failure(result)),
+        Link::Errback(function) => (function, failure::is_failure(result)),
+        Link::Both(function) => (function, true),
+        other => return run_other(handle, other, result),
+    };
     let function = function.into_bound(handle.py());
     if wanted {
         settle(handle, raw::call_one(&function, result), &function)
@@ -320,7 +325,7 @@ fn run_single<'py>(
     }
 }
 
-/// Runs a link of any kind.
+/// Runs a link that is more than a single function.
 #[inline(never)]
 fn run_other<'py>(
     handle: &Bound<'py, Deferred>,
@@ -330,14 +335,8 @@ fn run_other<'py>(
     let py = handle.py();
     let its = state(handle);
     match link {
-        Link::Callback(function) => {
-            run_single(handle, function, !failure::is_failure(result), result)
-        }
-        Link::Errback(function) => {
-            run_single(handle, function, failure::is_failure(result), result)
-        }
-        Link::Both(function) => run_single(handle, function, true, result),
-        Link::Noted(noted) => run_other(handle, noted.0, result),
+        Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
+        Link::Noted(noted) => run_link(handle, noted.0, result),
         Link::Pair(mut pair) => match (&mut *pair, failure::is_failure(result)) {
             (Pair::Callback(call) | Pair::Either(call, _), false)
             | (Pair::Errback(call) | Pair::Either(_, call), true)
@@ -479,13 +478,7 @@ impl<'py> World for PyWorld<'py> {
         }
         let Some(link) = its.links.pop() else { return Step::Empty };
         let result = its.result.get(py).unwrap_or_else(|| py.None().into_bound(py));
-        let (function, wanted) = match link {
-            Link::Callback(function) => (function, !failure::is_failure(&result)),
-            Link::Errback(function) => (function, failure::is_failure(&result)),
-            Link::Both(function) => (function, true),
-            other => return run_other(handle, other, &result),
-        };
-        run_single(handle, function, wanted, &result)
+        run_link(handle, link, &result)
     }
 
     #[inline]

@@ -19,7 +19,7 @@ pub(crate) use told::{Story, add};
 use crate::deferred::{self, Deferred};
 use crate::failure;
 use crate::names::name;
-use crate::raw::{self, Attached, Mark, Place, Roll};
+use crate::raw::{self, Attached, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
@@ -38,7 +38,7 @@ type Somewhere = Option<Place>;
 /// Code is all that it refers to. The cycle collector knows of none that it could take apart there, and is not told.
 pub(crate) struct Noted {
     history: RefCell<History<Somewhere>>,
-    mark: Mark<Deferred>,
+    address: usize,
 }
 
 impl Noted {
@@ -60,6 +60,12 @@ impl Noted {
 
 /// Every living Deferred that has a history.
 static ALIVE: Roll<Deferred> = Roll::new();
+
+/// How many histories without a Deferred are kept for the next ones, with their room.
+const SPARE: usize = 64;
+
+#[expect(clippy::vec_box, reason = "they go back to where boxes are")]
+static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(Vec::new()));
 
 /// What is switched on.
 #[derive(Clone, Copy, Default)]
@@ -101,13 +107,38 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     if its.history.get().is_some() {
         return;
     }
-    let history = History::new(here(deferred.py()));
-    let mark = ALIVE.enter(deferred, history.number());
-    let noted = Noted { history: RefCell::new(history), mark };
+    let (made, address) = (here(deferred.py()), deferred.as_ptr().addr());
+    let spare = SPARES.get(deferred.py()).borrow_mut().pop();
+    let noted = match spare {
+        Some(mut spare) => {
+            spare.history.get_mut().renew(made);
+            spare.address = address;
+            spare
+        }
+        None => Box::new(Noted { history: RefCell::new(History::new(made)), address }),
+    };
+    ALIVE.enter(deferred, noted.history.borrow().number());
     // There was none just now.
-    let _ = its.history.set(Box::new(noted));
+    let _ = its.history.set(noted);
     if keeps_journal() {
         page::made(deferred.py());
+    }
+}
+
+/// A Deferred is freed, and leaves its history for another.
+#[inline]
+pub(crate) fn put_away(its: &mut State) {
+    if let Some(noted) = its.history.take() {
+        leave(noted);
+    }
+}
+
+#[cold]
+fn leave(noted: Box<Noted>) {
+    ALIVE.strike(noted.history.borrow().number());
+    let mut spares = SPARES.in_collector().borrow_mut();
+    if spares.len() < SPARE {
+        spares.push(noted);
     }
 }
 
@@ -160,11 +191,11 @@ pub(crate) fn observe(
 fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
     match event {
         Event::Fired => {
-            let failure = failure_name(deferred).map(Name::from);
-            let is_paused = state(deferred).chain.paused() != 0;
+            let failure = failure_name(deferred);
+            let rests = state(deferred).chain.paused() != 0;
             noted.note(|history| {
                 history.fired(failure);
-                if is_paused {
+                if rests {
                     history.rests();
                 }
             });
@@ -190,13 +221,13 @@ fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_
         }
         Event::Ran(Step::Returned) => {
             let inner = PyWorld::waiting_on(deferred);
-            let inner = inner.map_or_else(String::new, |inner| name_of(&inner));
-            noted.note(|history| history.ran(End::Returned(inner.into())));
+            let inner = inner.map_or_else(|| Name::from("?"), |inner| short_name(&inner));
+            noted.note(|history| history.ran(End::Returned(inner)));
         }
         Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
-            let target = name_of(target);
+            let target = short_name(target);
             noted.note(|history| {
-                history.ran(End::HandedOn(target.into()));
+                history.ran(End::HandedOn(target));
                 history.rests();
             });
         }
@@ -260,10 +291,10 @@ fn end(deferred: &Bound<'_, Deferred>) -> End {
 }
 
 /// The class of the exception, if there is a failure.
-fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<String> {
+fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<Name> {
     let py = deferred.py();
     let result = state(deferred).result.get(py).filter(failure::is_failure)?;
-    Some(class_of(&result))
+    Some(Name::from(class_of(&result)))
 }
 
 /// The class of the exception in a failure; runs no code of anybody else's.
@@ -281,11 +312,19 @@ fn class_name(class: &Bound<'_, PyType>) -> String {
     class.name().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// What a Deferred is called in a story.
+/// What a Deferred is called in the history of another.
+fn short_name(deferred: &Bound<'_, Deferred>) -> Name {
+    Name::of_deferred(number(deferred), deferred.as_ptr().addr())
+}
+
+fn number(deferred: &Bound<'_, Deferred>) -> Option<u64> {
+    state(deferred).history.get().map(|noted| noted.history.borrow().number())
+}
+
+/// What a Deferred is called in its story.
 fn name_of(deferred: &Bound<'_, Deferred>) -> String {
     let class = class_name(&deferred.get_type());
-    let number = state(deferred).history.get().map(|noted| noted.history.borrow().number());
-    named(&class, number, deferred.as_ptr().addr())
+    named(&class, number(deferred), deferred.as_ptr().addr())
 }
 
 fn named(class: &str, number: Option<u64>, address: usize) -> String {
@@ -299,6 +338,9 @@ fn named(class: &str, number: Option<u64>, address: usize) -> String {
 /// Twisted is about to report gets its story.
 #[cold]
 pub(crate) fn goes_away(its: &State, noted: &Noted) {
+    if !its.debug_info.is_set() && (its.chain.is_fired() || its.links.is_empty()) {
+        return;
+    }
     Python::attach(|py| {
         if let Some(info) = its.debug_info.get(py).filter(|info| !info.is_none()) {
             raw::between_errors(py, || tell_in_report(&info, its, noted));

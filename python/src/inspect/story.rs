@@ -178,7 +178,7 @@ fn numbered(number: u64) -> String {
 
 /// A place, as `file:line in function`.
 pub(super) fn place_text(py: Python<'_>, place: &Place) -> String {
-    let code = place.code.bind(py);
+    let code = place.code(py);
     let file = text(code.getattr(name!(py, co_filename)));
     let line = place.line(py);
     match text(code.getattr(name!(py, co_name))).as_str() {
@@ -332,7 +332,7 @@ pub(super) fn of_gone(py: Python<'_>, its: &State, noted: &Noted) -> Story {
 
 /// What a Deferred is called when it cannot be asked any more.
 fn name_of_gone(noted: &Noted) -> String {
-    named("Deferred", Some(noted.history().number()), noted.mark.address)
+    named("Deferred", Some(noted.history().number()), noted.address)
 }
 
 /// Has Twisted's report of an unhandled failure tell the story of its Deferred.

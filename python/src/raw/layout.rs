@@ -26,7 +26,7 @@ pub(crate) trait Known:
     /// Lets go of what is in it, if that is next to nothing; whether it was.
     ///
     /// It must not panic, and leave nothing that would have to be dropped.
-    fn spend(&self) -> bool;
+    fn spend(&mut self) -> bool;
 }
 
 impl Layout {

@@ -43,7 +43,7 @@ pub(crate) use entry::{
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
 pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
-pub(crate) use roll::{Mark, Roll, references};
+pub(crate) use roll::{Roll, references};
 pub(crate) use stack::{Place, innermost, place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
 
@@ -67,6 +67,11 @@ impl<T> Attached<T> {
     #[inline]
     pub(crate) fn get(&self, _attached: Python<'_>) -> &T {
         &self.0
+    }
+
+    /// For whoever has it alone, as one does that is being freed.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 
     /// For the cycle collector, which has no token to show, but holds the lock.

@@ -18,16 +18,20 @@ impl<T: PyClass> Roll<T> {
         Self(Attached::new(RefCell::new(BTreeMap::new())), PhantomData)
     }
 
-    /// Enters an object; the mark strikes it off again, and is to lie in the object itself.
-    pub(crate) fn enter(&'static self, object: &Bound<'_, T>, number: u64) -> Mark<T> {
+    /// Enters an object, which has to be struck off before it is freed.
+    pub(crate) fn enter(&self, object: &Bound<'_, T>, number: u64) {
         self.0.get(object.py()).borrow_mut().insert(number, object.as_ptr());
-        Mark { roll: self, number, address: object.as_ptr().addr() }
+    }
+
+    /// Strikes an object off, which may be in the middle of being freed.
+    pub(crate) fn strike(&self, number: u64) {
+        self.0.in_collector().borrow_mut().remove(&number);
     }
 
     /// The object of that number, if it is alive.
     pub(crate) fn find<'py>(&self, py: Python<'py>, number: u64) -> Option<Bound<'py, T>> {
         let object = *self.0.get(py).borrow().get(&number)?;
-        // SAFETY: the mark lies in the object, and so its memory is still there. An object that is being
+        // SAFETY: it was not struck off, and so its memory is still there. An object that is being
         // freed has no references left, and gets none.
         unsafe {
             if ffi::Py_REFCNT(object) == 0 {
@@ -47,17 +51,4 @@ impl<T: PyClass> Roll<T> {
 pub(crate) fn references<T>(object: &Bound<'_, T>) -> usize {
     // SAFETY: whoever holds an object has one that is alive.
     usize::try_from(unsafe { ffi::Py_REFCNT(object.as_ptr()) }).unwrap_or(usize::MAX)
-}
-
-/// That an object is entered; dropped with it.
-pub(crate) struct Mark<T: PyClass + 'static> {
-    roll: &'static Roll<T>,
-    number: u64,
-    pub(crate) address: usize,
-}
-
-impl<T: PyClass> Drop for Mark<T> {
-    fn drop(&mut self) {
-        self.roll.0.in_collector().borrow_mut().remove(&self.number);
-    }
 }

@@ -1,6 +1,6 @@
 //! How much of the machine's stack is left, and what is on the interpreter's.
 
-use super::owned;
+use super::{Slot, owned};
 #[cfg(not(Py_3_11))]
 use crate::names::name;
 use pyo3::ffi;
@@ -44,29 +44,34 @@ fn look_at_the_stack(py: Python<'_>, here: usize) -> PyResult<()> {
 
 /// A place in code that was being run.
 pub(crate) struct Place {
-    pub(crate) code: Py<PyAny>,
+    code: Slot,
     instruction: std::ffi::c_int,
 }
 
 impl Clone for Place {
     fn clone(&self) -> Self {
         // SAFETY: rule 1: whoever holds what keeps places is attached.
-        let py = unsafe { Python::assume_attached() };
-        Self { code: self.code.clone_ref(py), instruction: self.instruction }
+        let code = self.code.get(unsafe { Python::assume_attached() });
+        Self { code: code.map_or_else(Slot::default, Slot::of), instruction: self.instruction }
     }
 }
 
 impl Place {
     /// What is the same for the same place.
     pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
-        (self.code.as_ptr().addr(), self.instruction)
+        (self.code.peek().map_or(0, |(code, _)| code.addr()), self.instruction)
+    }
+
+    /// The code.
+    pub(crate) fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.code.get(py).unwrap_or_else(|| py.None().into_bound(py))
     }
 
     /// The line in the source; 0 if the code does not say.
     pub(crate) fn line(&self, py: Python<'_>) -> usize {
-        // SAFETY: `stack` found the code in a frame, so that is what it is.
-        let line =
-            unsafe { ffi::PyCode_Addr2Line(self.code.bind(py).as_ptr().cast(), self.instruction) };
+        let Some(code) = self.code.get(py) else { return 0 };
+        // SAFETY: `place` found the code in a frame, so that is what it is.
+        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.instruction) };
         usize::try_from(line).unwrap_or(0)
     }
 }
@@ -109,7 +114,7 @@ pub(crate) fn place(frame: &Bound<'_, PyAny>) -> PyResult<Place> {
     // SAFETY: as above.
     #[cfg(Py_3_11)]
     let instruction = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
-    Ok(Place { code: code.unbind(), instruction })
+    Ok(Place { code: Slot::of(code), instruction })
 }
 
 /// The frame that called this one.
