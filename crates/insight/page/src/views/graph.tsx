@@ -92,7 +92,7 @@ function Box(props: { node: Node; at: { x: number; y: number }; is_centre: boole
           {words}, {span(node.age)}
         </text>
         <text class="made" x="11" y="36">
-          {tail(node.made, 32)}
+          {tail(node.made, 30)}
         </text>
       </g>
     </a>
