@@ -43,12 +43,11 @@ use crate::cell::{CellRef, WeakCellRef};
 use crate::debug::{self, HISTORIES, Notes};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
-use crate::roll::Roll;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
 pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
-use hereafter_insight::{History, Ran};
+use hereafter_insight::{History, Ran, Roll};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "page")]
