@@ -9,6 +9,10 @@ away before they fired.
 The environment variable ``HEREAFTER_INSPECT=1`` switches it on from the start, ``HEREAFTER_INSPECT=repr`` with
 ``repr=True``; ``python -m hereafter --inspect app.py`` does it for one program, and says at its end what is pending.
 
+:func:`serve` shows it all on a page for browsers, and :func:`trace_to` writes it into a file for https://ui.perfetto.dev,
+as ``HEREAFTER_TRACE=out.json`` and ``python -m hereafter --trace out.json app.py`` do; :func:`trace_end` ends that file,
+as does the end of the process.
+
     >>> from hereafter import inspect
     >>> from hereafter.defer import Deferred
     >>> inspect.enable()
@@ -45,6 +49,8 @@ enabled = _native.enabled
 explain = _native.explain
 lost = _native.lost
 pending = _native.pending
+trace_end = _native.trace_end
+trace_to = _native.trace_to
 
 __all__ = [
     "Link",
@@ -59,6 +65,8 @@ __all__ = [
     "report",
     "reported",
     "serve",
+    "trace_end",
+    "trace_to",
 ]
 
 

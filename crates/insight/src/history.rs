@@ -30,6 +30,27 @@ pub struct Ran<P> {
     pub after_wait: bool,
 }
 
+impl<P> Ran<P> {
+    /// The same, with its place as `place` has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new(3);
+    /// history.runs(Kind::Callback, Some(4));
+    /// history.ran(End::Value);
+    /// let ran = history.latest().unwrap().with_place(|line| Some(format!("app.rs:{line}")));
+    /// assert_eq!(ran.added.unwrap(), "app.rs:4");
+    /// ```
+    pub fn with_place<Q>(self, place: impl FnOnce(P) -> Option<Q>) -> Ran<Q> {
+        let Self { kind, added, end, began, ended, took, waited, made, after_wait } = self;
+        let added = added.and_then(place);
+        Ran { kind, added, end, began, ended, took, waited, made, after_wait }
+    }
+}
+
 /// What came of a link: an [`End`] whose name lies elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Came {

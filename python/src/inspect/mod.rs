@@ -6,11 +6,13 @@
 //! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
 //! * `story.rs`: how it is told, which may ask errors what they say;
 //! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
+//! * `trace.rs`: how it is written into a trace file while it happens;
 //! * `told.rs`: what Python has of that.
 
 mod page;
 mod story;
 mod told;
+mod trace;
 
 use story::of_gone;
 pub(crate) use story::{story, tell_in_report};
@@ -74,10 +76,16 @@ struct Switches {
     in_repr: bool,
     /// There is a page, and things are counted for it.
     journal: bool,
+    /// A trace file is being written.
+    trace: bool,
 }
 
-static SWITCHES: Attached<Cell<Switches>> =
-    Attached::new(Cell::new(Switches { histories: false, in_repr: false, journal: false }));
+static SWITCHES: Attached<Cell<Switches>> = Attached::new(Cell::new(Switches {
+    histories: false,
+    in_repr: false,
+    journal: false,
+    trace: false,
+}));
 
 /// Whether histories are begun.
 pub(crate) fn is_on() -> bool {
@@ -85,8 +93,9 @@ pub(crate) fn is_on() -> bool {
     SWITCHES.in_collector().get().histories
 }
 
-fn keeps_journal() -> bool {
-    SWITCHES.in_collector().get().journal
+/// Who wants to hear of what happens as it does.
+fn listeners() -> Switches {
+    SWITCHES.in_collector().get()
 }
 
 /// Whether a Deferred's `repr` tells its story.
@@ -120,8 +129,14 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     ALIVE.enter(deferred, noted.history.borrow().number());
     // There was none just now.
     let _ = its.history.set(noted);
-    if keeps_journal() {
+    let to = listeners();
+    if to.journal {
         page::made(deferred.py());
+    }
+    if to.trace
+        && let Some(noted) = its.history.get()
+    {
+        trace::made(deferred.py(), &noted.history.borrow());
     }
 }
 
@@ -135,6 +150,11 @@ pub(crate) fn put_away(its: &mut State) {
 
 #[cold]
 fn leave(noted: Box<Noted>) {
+    if listeners().trace {
+        Python::attach(|py| {
+            raw::between_errors(py, || trace::gone(py, &noted.history.borrow()));
+        });
+    }
     ALIVE.strike(noted.history.borrow().number());
     let mut spares = SPARES.in_collector().borrow_mut();
     if spares.len() < SPARE {
@@ -178,17 +198,23 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
-    if !keeps_journal() {
-        return note(deferred, noted, event);
+    let to = listeners();
+    if !(to.journal || to.trace) {
+        return note(deferred, noted, &event);
     }
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
-    note(deferred, noted, event);
-    if let Ok(before) = before {
+    note(deferred, noted, &event);
+    if to.trace {
+        trace::happened(deferred.py(), noted, &event);
+    }
+    if let Ok(before) = before
+        && to.journal
+    {
         page::count(deferred, noted, before);
     }
 }
 
-fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
+fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: &Event<'_, Bound<'_, Deferred>>) {
     match event {
         Event::Fired => {
             let failure = failure_name(deferred);
