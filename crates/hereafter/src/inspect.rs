@@ -48,7 +48,7 @@ use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
 pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
-use hereafter_insight::{History, Ran};
+use hereafter_insight::{History, Ran, trace::Before};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "page")]
@@ -64,7 +64,7 @@ const DEPTH: usize = 50;
 pub(crate) type Noted = History<&'static Location<'static>>;
 
 /// How many notes without a deferred a thread keeps for the next ones.
-const SPARE: usize = 64;
+const SPARE: usize = 1024;
 
 /// What a thread knows of its deferreds.
 struct Thread {
@@ -312,9 +312,10 @@ fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnc
     let wants_span = cell.with_notes(|notes| {
         let Some(notes) = notes else { return false };
         let Some(history) = &mut notes.history else { return false };
+        let before = debug::is_traced().then(|| Before::of(history));
         what(history);
-        if debug::is_traced() {
-            trace::happened(history, event);
+        if let Some(before) = before {
+            trace::noted(&before, history);
         }
         #[cfg(feature = "tracing")]
         return notes.in_span.is_begun();

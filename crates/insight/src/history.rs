@@ -121,6 +121,17 @@ fn count() -> (u64, Option<u64>) {
     (next, some(INSIDE.get()))
 }
 
+/// How far the last link of a deferred is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is through, or there is none.
+    Idle,
+    /// It is on the call stack.
+    Runs,
+    /// What it gave back is waited for.
+    Waits,
+}
+
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
 ///
 /// Of the links that have run, the first ones and the last are kept.
@@ -557,6 +568,14 @@ impl<P: Clone> History<P> {
         let mark = self.marks.last().filter(|_| self.is_at_last)?;
         let since = if mark.came == Came::Runs { mark.began } else { mark.ended };
         Some((mark.told(), Moment::now().since(since)))
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        match self.marks.last() {
+            Some(mark) if self.is_at_last && mark.came == Came::Runs => Stage::Runs,
+            Some(_) if self.is_at_last => Stage::Waits,
+            _ => Stage::Idle,
+        }
     }
 
     /// The links that have run, in their order.

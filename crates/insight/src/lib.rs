@@ -16,7 +16,7 @@ mod name;
 #[cfg(feature = "page")]
 pub mod page;
 mod story;
-mod trace;
+pub mod trace;
 
 pub use history::{History, Ran};
 pub use moment::Moment;

@@ -241,11 +241,16 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     inspect.add_function(wrap_pyfunction!(count, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(pending, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(lost, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_to, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_end, &inspect)?)?;
     module.add_submodule(&inspect)?;
     match std::env::var("HEREAFTER_INSPECT").as_deref() {
         Ok("1") => enable(false),
         Ok("repr") => enable(true),
         _ => {}
     }
-    Ok(())
+    match std::env::var_os("HEREAFTER_TRACE") {
+        Some(path) => super::trace::trace_to(py, path.into()),
+        None => Ok(()),
+    }
 }
