@@ -88,7 +88,10 @@ fn forgotten_return(reactor: &Reactor) {
     look_up
         .map(move |user| {
             // Given back, this would be waited for.
-            let greet = move || Ok(println!("Hello {user}"));
+            let greet = move || {
+                println!("Hello {user}");
+                Ok(())
+            };
             defer_later(&clock, Duration::from_hours(1), greet).detach();
         })
         .detach();

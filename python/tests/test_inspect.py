@@ -153,12 +153,20 @@ def test_aLostTrigger() -> None:
     outer.addCallback(lambda _: Deferred())
     assert explain(outer).waits_on[0].now == "has not fired; nobody who could fire it has it any more"
 
-    async def waits() -> None:
-        await Deferred()
+    async def waits(deferred: Deferred[int]) -> None:
+        own = deferred
+        await own
 
-    assert explain(Deferred.fromCoroutine(waits())).waits_on[0].now == (
-        "has not fired; nobody who could fire it has it any more"
-    )
+    async def calls() -> None:
+        await waits(Deferred())
+
+    held: Deferred[int] = Deferred()
+    waiting = [Deferred.fromCoroutine(calls()), Deferred.fromCoroutine(waits(held))]
+    assert [explain(outer).waits_on[0].now.partition("; ")[2] for outer in waiting] == [
+        "nobody who could fire it has it any more",
+        "whoever has it has called neither callback() nor errback()",
+    ]
+    held.callback(1)
 
 
 def test_onePausedSaysWhere() -> None:

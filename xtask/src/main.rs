@@ -12,6 +12,7 @@
 //! | [`sanitize`] | `sanitize`: the native tests under a sanitizer |
 //! | [`nightly`] | the toolchain that some of these need |
 //! | [`oracle`] | `oracle`: random programs, on stock Twisted and on both doors |
+//! | [`page`] | `page`: the page that shows a program's Deferreds, built and tried in a browser |
 //! | [`postgresql`] | what adbapi's tests need of it |
 //! | [`python`] | `wheels`; the environment for the Python door, and its suites |
 //! | [`soak`] | `soak`: everything at once for half an hour, to see that nothing of it stays |
@@ -27,6 +28,7 @@ mod loom;
 mod miri;
 mod nightly;
 mod oracle;
+mod page;
 mod postgresql;
 mod python;
 mod sanitize;
@@ -70,6 +72,8 @@ enum Command {
     /// Measure, beside peers.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Build the page that shows a program's Deferreds, or try it in a browser.
+    Page(page::Arguments),
     /// Run the tests in which threads meet under the thread sanitizer.
     Tsan(tsan::Arguments),
     /// Do everything at once for half an hour, and fail if anything of it stays.
@@ -100,6 +104,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Hostile(arguments) => hostile::run(arguments),
         Command::Wheels(arguments) => python::wheels::run(arguments),
         Command::Bench(command) => bench::run(command),
+        Command::Page(arguments) => page::run(arguments),
         Command::Tsan(arguments) => tsan::run(arguments),
         Command::Soak(arguments) => soak::run(arguments),
         Command::Site(arguments) => site::run(arguments),

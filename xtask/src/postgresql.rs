@@ -57,7 +57,8 @@ fn folders_of_debian() -> Vec<PathBuf> {
     versions.map(|version| version.path().join("bin")).collect()
 }
 
-fn is_root() -> bool {
+/// Whether packages of the system may be installed.
+pub(crate) fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::abort;
 use crate::loom;
+use crate::page;
 use crate::postgresql;
 use crate::python::{self, Selection};
 use crate::step::{Steps, cargo};
@@ -15,6 +16,9 @@ pub(crate) struct Arguments {
     /// Leave out the publishing check, which asks the registry whether our dependencies are there.
     #[arg(long)]
     no_publish_check: bool,
+    /// Leave out the page that shows a program's Deferreds: no Node.js and no browser is needed then.
+    #[arg(long)]
+    no_page: bool,
     /// Leave out the Python door: no Python is needed then.
     #[arg(long)]
     no_python: bool,
@@ -48,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             all_pythons: arguments.all_pythons,
             twisted: arguments.twisted.clone(),
             whole: arguments.twisted_full,
+            page: !arguments.no_page,
         };
         python::test(&mut steps, &selection)?;
     }
@@ -73,6 +78,9 @@ fn rust(steps: &mut Steps, arguments: &Arguments) -> Result<()> {
         "hereafter without its default features",
         &mut cargo(["test", "--package", "hereafter", "--no-default-features"]),
     )?;
+    if !arguments.no_page {
+        page::test(steps)?;
+    }
     loom::test(steps)?;
     abort::test(steps)?;
     if !arguments.no_publish_check {

@@ -47,8 +47,8 @@ use crate::roll::Roll;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
+use hereafter_insight::{Before, History, Ran};
 pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
-use hereafter_insight::{History, Ran, trace::Before};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "page")]
@@ -199,12 +199,14 @@ pub fn explain<T>(deferred: &Deferred<T>) -> Story {
 /// # drop(d);
 /// ```
 pub fn pending() -> Vec<Story> {
-    let all = |thread: &RefCell<Thread>| {
-        let alive = &thread.borrow().alive;
-        alive.iter().filter_map(|(_, cell)| cell.upgrade()).collect::<Vec<_>>()
-    };
-    let alive = THREAD.try_with(all).unwrap_or_default();
-    alive.iter().filter(|cell| is_pending(cell)).map(story).collect()
+    alive().iter().map(|(_, cell)| cell).filter(|cell| is_pending(cell)).map(story).collect()
+}
+
+/// All deferreds of this thread that have a history, by their numbers, oldest first.
+fn alive() -> Vec<(u64, CellRef)> {
+    let upgrade = |(number, cell): (u64, &WeakCellRef)| Some((number, cell.upgrade()?));
+    let all = |thread: &RefCell<Thread>| thread.borrow().alive.iter().filter_map(upgrade).collect();
+    THREAD.try_with(all).unwrap_or_default()
 }
 
 fn is_pending(cell: &CellRef) -> bool {
@@ -239,23 +241,11 @@ pub(crate) fn register(cell: &CellRef) {
 /// The engine tells what happens.
 #[inline]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
-    #[cfg(feature = "page")]
-    if debug::is_on(debug::JOURNALS) {
-        let before = page::before(cell);
-        tell(cell, &event);
-        page::count(cell, before);
-        return;
-    }
-    tell(cell, &event);
-}
-
-#[inline]
-fn tell(cell: &CellRef, event: &Event<'_, CellRef>) {
     // Which it is stands in the program's text, and each way is one of its own.
-    match event {
+    match &event {
         Event::Runs => runs(cell),
-        Event::Ran(Step::Ran) => ran(cell, event),
-        _ => happened(cell, event),
+        Event::Ran(Step::Ran) => ran(cell, &event),
+        _ => happened(cell, &event),
     }
 }
 
@@ -309,13 +299,14 @@ fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
 #[inline]
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
 fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
+    let mut before = None;
     let wants_span = cell.with_notes(|notes| {
         let Some(notes) = notes else { return false };
         let Some(history) = &mut notes.history else { return false };
-        let before = debug::is_traced().then(|| Before::of(history));
+        before = debug::is_watched().then(|| Before::of(history));
         what(history);
-        if let Some(before) = before {
-            trace::noted(&before, history);
+        if let Some(before) = before.filter(|_| debug::is_traced()) {
+            trace::noted(before, history);
         }
         #[cfg(feature = "tracing")]
         return notes.in_span.is_begun();
@@ -325,6 +316,10 @@ fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnc
     #[cfg(feature = "tracing")]
     if wants_span {
         spans::happened(cell, event, runs);
+    }
+    #[cfg(feature = "page")]
+    if let Some(before) = before.filter(|_| debug::is_on(debug::JOURNALS)) {
+        page::count(cell, before);
     }
 }
 

@@ -51,6 +51,8 @@
 //!
 //! * `macros` (default): [`inline_callbacks`].
 //! * `tracing` (default): reports go through `tracing` when a subscriber is set, else to stderr.
+//! * `inspect`: the module `inspect`, which tells why a deferred has not fired.
+//! * `page`: what the page of the crate `hereafter-inspector` shows.
 
 mod calls;
 mod cell;

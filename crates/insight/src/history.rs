@@ -628,3 +628,45 @@ impl<P: Clone> History<P> {
         self.left_out
     }
 }
+
+/// What the history of a deferred was like before something was noted: those who look at what happens
+/// compare.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_insight::{Before, History, Trace};
+///
+/// let folder = tempfile::tempdir()?;
+/// let trace = Trace::create(folder.path().join("out.json"))?;
+/// let mut history = History::new("app.rs:3");
+/// let before = Before::of(&history);
+/// history.fired(None);
+/// trace.noted(before, &history, |place| place.to_string());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    pub(crate) fired: bool,
+    pub(crate) cancelled: bool,
+    #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "the page alone wants to know"))]
+    pub(crate) failing: bool,
+    pub(crate) stage: Stage,
+}
+
+impl Before {
+    /// As it is now.
+    ///
+    /// # Examples
+    ///
+    /// See [`Before`].
+    #[inline]
+    pub fn of<P: Clone>(history: &History<P>) -> Self {
+        Self {
+            fired: history.fired.is_some(),
+            cancelled: history.is_cancelled,
+            failing: history.is_failing(),
+            stage: history.stage(),
+        }
+    }
+}

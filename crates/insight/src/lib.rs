@@ -16,9 +16,9 @@ mod name;
 #[cfg(feature = "page")]
 pub mod page;
 mod story;
-pub mod trace;
+mod trace;
 
-pub use history::{History, Ran};
+pub use history::{Before, History, Ran};
 pub use moment::Moment;
 pub use name::Name;
 pub use story::{End, Kind, Now, Story, Told};

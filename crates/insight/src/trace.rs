@@ -4,7 +4,7 @@
 //! `chrome://tracing` open it. Every time that events have been written the array is closed, and what
 //! comes next is written over its end; so the file is whole at any time, also when the process is killed.
 
-use crate::history::{History, Ran, Stage};
+use crate::history::{Before, History, Ran, Stage};
 use crate::moment::Moment;
 use crate::story::{End, Kind};
 use core::fmt::{self, Display, Write as _};
@@ -38,7 +38,7 @@ const END: &str = "\n]\n";
 /// # Examples
 ///
 /// ```
-/// use hereafter_insight::{End, History, Kind, Trace, trace::Before};
+/// use hereafter_insight::{Before, End, History, Kind, Trace};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let trace = Trace::create(folder.path().join("out.json"))?;
@@ -49,7 +49,7 @@ const END: &str = "\n]\n";
 /// history.runs(Kind::Callback, Some("app.rs:4"));
 /// let before = Before::of(&history);
 /// history.ran(End::Value);
-/// trace.noted(&before, &history, place);
+/// trace.noted(before, &history, place);
 /// trace.gone(&history, place);
 /// trace.end();
 /// # Ok::<(), std::io::Error>(())
@@ -80,33 +80,6 @@ struct Out {
 thread_local! {
     /// The trace that this thread was entered in, and its number there.
     static THREAD: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
-}
-
-/// What a deferred was like before something was noted of it.
-///
-/// # Examples
-///
-/// See [`Trace`].
-#[derive(Debug)]
-pub struct Before {
-    fired: bool,
-    cancelled: bool,
-    stage: Stage,
-}
-
-impl Before {
-    /// As it is now.
-    ///
-    /// # Examples
-    ///
-    /// See [`Trace`].
-    pub fn of<P: Clone>(history: &History<P>) -> Self {
-        Self {
-            fired: history.fired_after().is_some(),
-            cancelled: history.was_cancelled(),
-            stage: history.stage(),
-        }
-    }
 }
 
 impl Trace {
@@ -167,7 +140,7 @@ impl Trace {
     /// See [`Trace`].
     pub fn noted<P: Clone>(
         &self,
-        before: &Before,
+        before: Before,
         history: &History<P>,
         place: impl FnOnce(&P) -> String,
     ) {

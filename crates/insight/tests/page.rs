@@ -3,7 +3,7 @@
 use hereafter_insight::page::{
     Admitted, Doing, Door, Fate, Gate, Hint, Journal, Row, Rows, answer,
 };
-use hereafter_insight::{Kind, Moment, Now, Story};
+use hereafter_insight::{End, Kind, Moment, Now, Story, Told};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 struct Program {
     rows: Rows<&'static str>,
     journal: Journal<&'static str>,
+    /// The story of all of them, if it is another than the shortest.
+    story: Option<Story>,
 }
 
 impl Program {
     fn new(rows: Vec<Row<&'static str>>, waits: &[(u64, u64)]) -> Self {
-        Self { rows: Rows { rows, waits: waits.to_vec() }, journal: Journal::new() }
+        Self { rows: Rows { rows, waits: waits.to_vec() }, journal: Journal::new(), story: None }
     }
 
     /// The answer, which must be one.
@@ -47,7 +49,7 @@ impl Door for Program {
         let row = self.rows.rows.iter().find(|row| row.number == number)?;
         let mut story = Story::new(format!("#{number}"), Now::Waits);
         story.made = Some(row.made.to_owned());
-        Some(story)
+        Some(self.story.clone().unwrap_or(story))
     }
 
     fn journal(&self) -> Journal<&'static str> {
@@ -247,6 +249,31 @@ fn a_journal_keeps_the_last_failures_and_what_became_of_them() {
         (&counts["failed"], &counts["unhandled"], &counts["lost"]),
         (&3.into(), &1.into(), &1.into())
     );
+}
+
+#[test]
+fn a_long_story_is_kept_and_told_in_part() {
+    let link = |end: Option<End>| {
+        let (kind, added) = (Kind::Callback, Some("app.rs:4".to_owned()));
+        Told { kind, added, end, took: None, waited: None, kept: None }
+    };
+    let mut story = Story::new("#1", Now::Runs);
+    story.links = vec![link(Some(End::Passed)); 99];
+    story.links.push(link(Some(End::Runs)));
+    story.links.resize(1_100, link(None));
+    story.waits_on = vec![story.clone(); 9];
+    let mut program = small();
+    program.journal.keep_failure(1, story.clone());
+    let kept = program.ask("failures")[0]["story"].take();
+    assert_eq!((&kept["left_out"], kept["links"].as_array().unwrap().len()), (&68.into(), 64));
+    assert_eq!(
+        (&kept["links"][31]["state"], &kept["links"][32]["state"]),
+        (&"runs".into(), &"ahead".into())
+    );
+    assert_eq!(kept["waits_on"].as_array().unwrap().len(), 4);
+    program.story = Some(story);
+    let told = program.ask("deferred/1");
+    assert_eq!((&told["more"], told["links"].as_array().unwrap().len()), (&800.into(), 300));
 }
 
 #[test]

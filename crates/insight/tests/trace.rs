@@ -1,7 +1,6 @@
 //! Trace files: read back by somebody who takes the format at its word.
 
-use hereafter_insight::trace::Before;
-use hereafter_insight::{End, History, Kind, Trace};
+use hereafter_insight::{Before, End, History, Kind, Trace};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -125,7 +124,7 @@ fn note(
 ) {
     let before = Before::of(history);
     what(history);
-    trace.noted(&before, history, place);
+    trace.noted(before, history, place);
 }
 
 fn run(

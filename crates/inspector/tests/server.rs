@@ -147,3 +147,20 @@ fn it_ends_with_the_reactor() {
     let _ = stream.read_to_end(&mut Vec::new());
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn other_machines_are_let_in_only_when_asked_for() {
+    let reactor = Reactor::new().unwrap();
+    let refused = hereafter_inspector::serve(&reactor, "0.0.0.0:0".parse().unwrap()).unwrap_err();
+    assert!(refused.to_string().contains("serve_to_others"), "{refused}");
+    let page =
+        hereafter_inspector::serve_to_others(&reactor, "0.0.0.0:0".parse().unwrap()).unwrap();
+    assert!(!format!("{page:?}").contains(&page.url()[page.url().len() - 33..]));
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused() {
+    let reactor = Reactor::new().unwrap();
+    let page = hereafter_inspector::serve(&reactor, "127.0.0.1:0".parse().unwrap()).unwrap();
+    assert!(hereafter_inspector::serve(&reactor, page.address()).is_err());
+}

@@ -25,8 +25,7 @@ use crate::raw::{self, Attached, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
-use hereafter_insight::page::Before;
-use hereafter_insight::{End, History, Kind, Name};
+use hereafter_insight::{Before, End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
@@ -197,26 +196,18 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
-    let traced = if is_traced() { noted.history.try_borrow().ok() } else { None };
-    let traced = traced.map(|history| trace::Before::of(&history));
-    observe_counted(deferred, noted, event);
-    if let Some(before) = traced {
-        trace::noted(deferred.py(), noted, &before);
-    }
-}
-
-fn observe_counted(
-    deferred: &Bound<'_, Deferred>,
-    noted: &Noted,
-    event: Event<'_, Bound<'_, Deferred>>,
-) {
-    if !keeps_journal() {
+    let (traced, counted) = (is_traced(), keeps_journal());
+    if !traced && !counted {
         return note(deferred, noted, event);
     }
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
     note(deferred, noted, event);
-    if let Ok(before) = before {
-        page::count(deferred, noted, &before);
+    let Ok(before) = before else { return };
+    if traced {
+        trace::noted(deferred.py(), noted, before);
+    }
+    if counted {
+        page::count(deferred, noted, before);
     }
 }
 
@@ -319,7 +310,7 @@ fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
 }
 
 fn end(deferred: &Bound<'_, Deferred>) -> End {
-    failure_name(deferred).map_or(End::Value, |name| End::Failed(name.into()))
+    failure_name(deferred).map_or(End::Value, End::Failed)
 }
 
 /// The class of the exception, if there is a failure.

@@ -9,9 +9,9 @@ use crate::deferred::Deferred;
 use crate::list::DeferredList;
 use crate::raw::{Attached, Place};
 use crate::world::state;
+use hereafter_insight::Before;
 use hereafter_insight::page::{
-    Admitted, Answer, Before, Doing, Door, Fate, Gate, HEADERS, Hint, Journal, Row, Rows, Wanted,
-    answer,
+    Admitted, Answer, Doing, Door, Fate, Gate, HEADERS, Hint, Journal, Row, Rows, Wanted, answer,
 };
 use hereafter_insight::{Kind, Story};
 use pyo3::prelude::*;
@@ -175,7 +175,7 @@ pub(super) fn made(py: Python<'_>) {
 }
 
 /// Counts an event that has been noted.
-pub(super) fn count(deferred: &Bound<'_, Deferred>, noted: &Noted, before: &Before) {
+pub(super) fn count(deferred: &Bound<'_, Deferred>, noted: &Noted, before: Before) {
     let py = deferred.py();
     let Ok(history) = noted.history.try_borrow() else { return };
     let place = |added: &Somewhere| Some(Spot(added.clone()));

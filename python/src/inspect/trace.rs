@@ -3,8 +3,7 @@
 use super::story::place_text;
 use super::{Noted, Somewhere, Switches, switch};
 use crate::raw;
-pub(super) use hereafter_insight::trace::Before;
-use hereafter_insight::{History, Trace};
+use hereafter_insight::{Before, History, Trace};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +68,6 @@ pub(super) fn gone(noted: &Noted) {
     });
 }
 
-pub(super) fn noted(py: Python<'_>, noted: &Noted, before: &Before) {
+pub(super) fn noted(py: Python<'_>, noted: &Noted, before: Before) {
     write(py, noted, |trace, history| trace.noted(before, history, |place| text(py, place)));
 }

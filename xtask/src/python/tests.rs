@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::oracle;
+use crate::page;
 use crate::python::suites::{AROUND, CORE, Suite};
 use crate::python::{Environment, Python, versions};
 use crate::step::{self, Steps};
@@ -24,6 +25,8 @@ pub(crate) struct Selection {
     pub(crate) twisted: Vec<String>,
     /// Compare the whole of Twisted's suite.
     pub(crate) whole: bool,
+    /// Look at the inspector's page in a browser.
+    pub(crate) page: bool,
 }
 
 /// Builds the wheel for each Python, and runs every suite of Python's on it.
@@ -45,6 +48,9 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
                     .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
             )?;
             oracle::test(steps, &environment)?;
+            if selection.page {
+                page::test_python(steps, &environment)?;
+            }
         }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {

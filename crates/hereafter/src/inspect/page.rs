@@ -1,14 +1,15 @@
 //! What the page shows of a thread's deferreds.
 
-use super::{THREAD, find_alive, is_pending, story_with, text};
-use crate::cell::{CellRef, WeakCellRef};
+use super::{find_alive, is_pending, story_with, text};
+use crate::cell::CellRef;
 use crate::debug::{self, HISTORIES, JOURNALS};
 use crate::errors::Abandoned;
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
-use hereafter_insight::page::{Answer, Before, Doing, Door, Fate, Hint, Journal, Row, Rows};
+use hereafter_insight::Before;
+use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
 use hereafter_insight::{History, Now, Story};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
@@ -71,15 +72,12 @@ impl Door for ThisThread {
 
     fn rows(&self) -> Rows<Place> {
         let mut rows = Rows { rows: Vec::new(), waits: Vec::new() };
-        let _ = THREAD.try_with(|thread| {
-            for (number, cell) in thread.borrow().alive.iter() {
-                let Some(cell) = WeakCellRef::upgrade(cell) else { continue };
-                let Some(row) = row(&cell, number) else { continue };
-                rows.rows.push(row);
-                let source = cell.body().source().and_then(|inner| super::number(&inner));
-                rows.waits.extend(source.map(|inner| (number, inner)));
-            }
-        });
+        for (number, cell) in super::alive() {
+            let Some(row) = row(&cell, number) else { continue };
+            rows.rows.push(row);
+            let source = cell.body().source().and_then(|inner| super::number(&inner));
+            rows.waits.extend(source.map(|inner| (number, inner)));
+        }
         rows
     }
 
@@ -124,11 +122,6 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
     Some(row)
 }
 
-/// What the history of a deferred is like before an event.
-pub(super) fn before(cell: &CellRef) -> Option<Before> {
-    with_history(cell, Before::of)
-}
-
 fn with_history<R>(
     cell: &CellRef,
     look: impl FnOnce(&History<&'static Location<'static>>) -> R,
@@ -142,12 +135,11 @@ pub(super) fn made() {
 }
 
 /// Counts an event that has been noted.
-pub(super) fn count(cell: &CellRef, before: Option<Before>) {
-    let Some(before) = before else { return };
+pub(super) fn count(cell: &CellRef, before: Before) {
     let wanted = with_history(cell, |history| {
         let wanted = JOURNAL.try_with(|journal| {
             let place = |added: &&'static Location<'static>| Some(Place(added));
-            journal.borrow_mut().count(history, &before, place, || is_abandoned(cell))
+            journal.borrow_mut().count(history, before, place, || is_abandoned(cell))
         });
         Some((history.number(), wanted.ok()??))
     });

@@ -2,7 +2,7 @@
 
 use super::Noted;
 use crate::debug::{self, HISTORIES, TRACES};
-use hereafter_insight::{Trace, trace::Before};
+use hereafter_insight::{Before, Trace};
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -115,6 +115,6 @@ pub(super) fn gone(history: &Noted) {
     write(|trace| trace.gone(history, ToString::to_string));
 }
 
-pub(super) fn noted(before: &Before, history: &Noted) {
+pub(super) fn noted(before: Before, history: &Noted) {
     write(|trace| trace.noted(before, history, ToString::to_string));
 }

@@ -76,6 +76,8 @@ export interface Story {
   paused: string | null;
   left_out: number;
   links: Link[];
+  /** How many more are to come. */
+  more: number;
   waits_on: Story[];
 }
 

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Link, Story } from "./api";
 import { Chip, Place } from "./parts";
 import { to } from "./route";
-import { span, SIGNS } from "./words";
+import { count, span, SIGNS } from "./words";
 
 export function StoryTree({ story }: { story: Story }) {
   const all = [story, ...story.waits_on];
@@ -41,9 +41,10 @@ function One({ story }: { story: Story }) {
       {story.links.length + story.left_out > 0 && (
         <ol class="links">
           {done.slice(0, -1).map((link, i) => <Step key={i} link={link} />)}
-          {story.left_out > 0 && <li class="step left-out">{story.left_out} more links have run</li>}
+          {story.left_out > 0 && <li class="step left-out">{count(story.left_out)} more links have run</li>}
           {done.slice(-1).map((link) => <Step key="last" link={link} />)}
           {ahead.map((link, i) => <Step key={`ahead ${i}`} link={link} />)}
+          {story.more > 0 && <li class="step left-out">{count(story.more)} more are to come</li>}
         </ol>
       )}
     </article>

@@ -105,13 +105,14 @@ test("the overview counts, and names places", async () => {
 test("what is pending is filtered and sorted", async () => {
   await open("pending");
   const rows = page.locator("tbody tr");
-  await rows.first().waitFor();
-  const all = await rows.count();
+  // What was there before stays until there is an answer.
+  const is_complete = () => page.locator("tbody tr:nth-child(5)").waitFor();
+  await is_complete();
   await page.getByLabel("State").selectOption("paused");
-  await page.waitForFunction((n) => document.querySelectorAll("tbody tr").length < n, all);
+  await page.locator("tbody tr:nth-child(5)").waitFor({ state: "detached" });
   assert.ok((await rows.allInnerTexts()).every((row) => row.includes("paused")));
   await page.getByLabel("State").selectOption("");
-  await page.waitForFunction((n) => document.querySelectorAll("tbody tr").length >= n, all);
+  await is_complete();
   await page.getByLabel("Place or number").fill("no such place");
   await sees("There is nothing like that.");
   await page.getByLabel("Place or number").fill("");
@@ -217,6 +218,26 @@ test("controls have names, and headings are in order", async () => {
     assert.deepEqual(nameless, []);
     assert.equal(await page.locator("h1").count(), 1);
   }
+});
+
+test("the page says when the program is busy, or gone", async () => {
+  const { pathname } = new URL(url);
+  const is_data = (asked) => asked.pathname.startsWith(pathname) && asked.pathname !== pathname;
+  const other = await browser.newPage();
+  await other.goto(url);
+  const status = other.locator("[role=status]");
+  await status.getByText("live").waitFor();
+  const said = "the reactor has not answered for 3.2 s";
+  await other.route(is_data, (route) => route.fulfill({ status: 503, body: said }));
+  await status.getByText(said).waitFor();
+  // What was seen last stays in sight.
+  assert.ok((await tile("pending", other)) >= 5);
+  await other.unroute(is_data);
+  await other.route(is_data, (route) => route.abort());
+  await status.getByText("the program does not answer").waitFor();
+  await other.unroute(is_data);
+  await status.getByText("live").waitFor();
+  await other.close();
 });
 
 test("nothing was refused or went wrong on the page", () => {

@@ -1,6 +1,7 @@
 //! What is remembered of what is gone, in fixed room.
 
-use crate::{End, History, Kind, Moment, Story};
+use crate::history::Stage;
+use crate::{Before, End, History, Kind, Moment, Story};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +12,10 @@ const EVENTS: usize = 100;
 
 /// How many slow links are.
 const SLOW: usize = 50;
+
+/// How much of a story is: links that have run, links that have not, and deferreds that it waits on.
+const LINKS: usize = 32;
+const WAITS: usize = 4;
 
 /// How many stories are told in a second at most: it costs microseconds to put one into words, and
 /// nobody reads more.
@@ -75,43 +80,16 @@ pub struct Event {
     pub at: Moment,
     /// What has become of it.
     pub fate: Fate,
-    /// The story, as it was then.
+    /// The story, as it was then; of a long one, the ends.
     pub story: Arc<Story>,
 }
 
 impl Event {
-    fn new(number: u64, fate: Fate, story: Story) -> Self {
+    fn new(number: u64, fate: Fate, mut story: Story) -> Self {
+        story.waits_on.truncate(WAITS);
+        story.waits_on.iter_mut().for_each(shorten);
+        shorten(&mut story);
         Self { number, at: Moment::now(), fate, story: Arc::new(story) }
-    }
-}
-
-/// What the history of a deferred was like before something happened to it.
-///
-/// # Examples
-///
-/// See [`Journal::count`].
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each of them may change by itself")]
-pub struct Before {
-    fired: bool,
-    cancelled: bool,
-    failing: bool,
-    runs: bool,
-}
-
-impl Before {
-    /// As it is now.
-    ///
-    /// # Examples
-    ///
-    /// See [`Journal::count`].
-    pub fn of<P: Clone>(history: &History<P>) -> Self {
-        Self {
-            fired: history.fired_after().is_some(),
-            cancelled: history.was_cancelled(),
-            failing: history.is_failing(),
-            runs: history.current().is_some_and(|(ran, _)| ran.end == End::Runs),
-        }
     }
 }
 
@@ -192,14 +170,14 @@ impl<P> Journal<P> {
     /// # Examples
     ///
     /// ```
-    /// use hereafter_insight::page::{Before, Journal};
+    /// use hereafter_insight::{Before, page::Journal};
     /// use hereafter_insight::{History, Now, Story};
     ///
     /// let mut journal = Journal::<&str>::new();
     /// let mut history = History::new("app.rs:3");
     /// let before = Before::of(&history);
-    /// history.fired(Some("ValueError".to_owned()));
-    /// let wanted = journal.count(&history, &before, |place| Some(*place), || false).unwrap();
+    /// history.fired(Some("ValueError".into()));
+    /// let wanted = journal.count(&history, before, |place| Some(*place), || false).unwrap();
     /// journal.keep(history.number(), wanted, Story::new("#7", Now::Runs));
     /// assert_eq!(journal.failures().count(), 1);
     /// ```
@@ -207,7 +185,7 @@ impl<P> Journal<P> {
     pub fn count<Q: Clone>(
         &mut self,
         history: &History<Q>,
-        before: &Before,
+        before: Before,
         place: impl FnOnce(&Q) -> Option<P>,
         is_lost: impl FnOnce() -> bool,
     ) -> Option<Wanted>
@@ -216,7 +194,7 @@ impl<P> Journal<P> {
     {
         self.counts.fired += u64::from(!before.fired && history.fired_after().is_some());
         self.counts.cancelled += u64::from(!before.cancelled && history.was_cancelled());
-        let latest = history.latest().filter(|_| before.runs);
+        let latest = history.latest().filter(|_| before.stage == Stage::Runs);
         if let Some(ran) = latest {
             let added = ran.added.as_ref().and_then(place);
             self.ran(history.number(), ran.kind, added.as_ref(), ran.took);
@@ -442,6 +420,17 @@ impl<P> Default for Journal<P> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Has it keep the first links that have run and the last one, and the first that have not.
+fn shorten(story: &mut Story) {
+    let done = story.links.iter().take_while(|link| link.end.is_some()).count();
+    story.links.truncate(done + LINKS);
+    if done > LINKS {
+        story.links.drain(LINKS - 1..done - 1);
+        story.left_out += done - LINKS;
+    }
+    story.links.shrink_to_fit();
 }
 
 fn keep(events: &mut VecDeque<Event>, event: Event) {

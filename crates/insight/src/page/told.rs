@@ -4,6 +4,9 @@ use crate::{End, Now, Story, Told};
 use serde::Serialize;
 use std::time::Duration;
 
+/// How many links to come are told of each.
+const AHEAD: usize = 200;
+
 #[derive(Serialize)]
 pub(super) struct Tree<'a> {
     name: &'a str,
@@ -21,6 +24,8 @@ pub(super) struct Tree<'a> {
     paused: Option<&'a str>,
     left_out: usize,
     links: Vec<Link<'a>>,
+    /// How many more are to come than are told.
+    more: usize,
     waits_on: Vec<Tree<'a>>,
 }
 
@@ -38,6 +43,8 @@ struct Link<'a> {
 
 impl<'a> From<&'a Story> for Tree<'a> {
     fn from(story: &'a Story) -> Self {
+        let done = story.links.iter().take_while(|link| link.end.is_some()).count();
+        let told = story.links.len().min(done + AHEAD);
         Self {
             name: &story.name,
             number: story.number,
@@ -59,7 +66,8 @@ impl<'a> From<&'a Story> for Tree<'a> {
             cancelled: story.cancelled,
             paused: story.paused.as_deref(),
             left_out: story.left_out,
-            links: story.links.iter().map(Link::from).collect(),
+            links: story.links[..told].iter().map(Link::from).collect(),
+            more: story.links.len() - told,
             waits_on: story.waits_on.iter().map(Tree::from).collect(),
         }
     }
