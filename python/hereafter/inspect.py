@@ -9,9 +9,8 @@ away before they fired.
 The environment variable ``HEREAFTER_INSPECT=1`` switches it on from the start, ``HEREAFTER_INSPECT=repr`` with
 ``repr=True``; ``python -m hereafter --inspect app.py`` does it for one program, and says at its end what is pending.
 
-:func:`serve` shows it all on a page for browsers, and :func:`trace_to` writes it into a file for https://ui.perfetto.dev,
-as ``HEREAFTER_TRACE=out.json`` and ``python -m hereafter --trace out.json app.py`` do; :func:`trace_end` ends that file,
-as does the end of the process.
+``trace_to("out.json")``, or the environment variable ``HEREAFTER_TRACE=out.json``, writes down what happens to all Deferreds
+made from then on, for https://ui.perfetto.dev; :func:`trace_end`, or the end of the program, ends it.
 
     >>> from hereafter import inspect
     >>> from hereafter.defer import Deferred

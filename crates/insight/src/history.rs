@@ -30,27 +30,6 @@ pub struct Ran<P> {
     pub after_wait: bool,
 }
 
-impl<P> Ran<P> {
-    /// The same, with its place as `place` has it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hereafter_insight::{End, History, Kind};
-    ///
-    /// let mut history = History::new(3);
-    /// history.runs(Kind::Callback, Some(4));
-    /// history.ran(End::Value);
-    /// let ran = history.latest().unwrap().with_place(|line| Some(format!("app.rs:{line}")));
-    /// assert_eq!(ran.added.unwrap(), "app.rs:4");
-    /// ```
-    pub fn with_place<Q>(self, place: impl FnOnce(P) -> Option<Q>) -> Ran<Q> {
-        let Self { kind, added, end, began, ended, took, waited, made, after_wait } = self;
-        let added = added.and_then(place);
-        Ran { kind, added, end, began, ended, took, waited, made, after_wait }
-    }
-}
-
 /// What came of a link: an [`End`] whose name lies elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Came {
@@ -140,6 +119,17 @@ fn count() -> (u64, Option<u64>) {
     NUMBERS.set((next + 1, end));
     MADE.set(next);
     (next, some(INSIDE.get()))
+}
+
+/// How far the last link of a deferred is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is through, or there is none.
+    Idle,
+    /// It is on the call stack.
+    Runs,
+    /// What it gave back is waited for.
+    Waits,
 }
 
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
@@ -580,6 +570,14 @@ impl<P: Clone> History<P> {
         Some((mark.told(), Moment::now().since(since)))
     }
 
+    pub(crate) fn stage(&self) -> Stage {
+        match self.marks.last() {
+            Some(mark) if self.is_at_last && mark.came == Came::Runs => Stage::Runs,
+            Some(_) if self.is_at_last => Stage::Waits,
+            _ => Stage::Idle,
+        }
+    }
+
     /// The links that have run, in their order.
     ///
     /// # Examples
@@ -628,5 +626,47 @@ impl<P: Clone> History<P> {
     /// ```
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+}
+
+/// What the history of a deferred was like before something was noted: those who look at what happens
+/// compare.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_insight::{Before, History, Trace};
+///
+/// let folder = tempfile::tempdir()?;
+/// let trace = Trace::create(folder.path().join("out.json"))?;
+/// let mut history = History::new("app.rs:3");
+/// let before = Before::of(&history);
+/// history.fired(None);
+/// trace.noted(before, &history, |place| place.to_string());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    pub(crate) fired: bool,
+    pub(crate) cancelled: bool,
+    #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "the page alone wants to know"))]
+    pub(crate) failing: bool,
+    pub(crate) stage: Stage,
+}
+
+impl Before {
+    /// As it is now.
+    ///
+    /// # Examples
+    ///
+    /// See [`Before`].
+    #[inline]
+    pub fn of<P: Clone>(history: &History<P>) -> Self {
+        Self {
+            fired: history.fired.is_some(),
+            cancelled: history.is_cancelled,
+            failing: history.is_failing(),
+            stage: history.stage(),
+        }
     }
 }

@@ -20,7 +20,7 @@ mod roll;
 mod story;
 mod trace;
 
-pub use history::{History, Ran};
+pub use history::{Before, History, Ran};
 pub use moment::Moment;
 pub use name::Name;
 pub use roll::Roll;

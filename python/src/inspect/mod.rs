@@ -6,8 +6,8 @@
 //! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
 //! * `story.rs`: how it is told, which may ask errors what they say;
 //! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
-//! * `trace.rs`: how it is written into a trace file while it happens;
-//! * `told.rs`: what Python has of that.
+//! * `told.rs`: what Python has of that;
+//! * `trace.rs`: the trace file.
 
 mod page;
 mod story;
@@ -25,8 +25,7 @@ use crate::raw::{self, Attached, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
-use hereafter_insight::page::Before;
-use hereafter_insight::{End, History, Kind, Name};
+use hereafter_insight::{Before, End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
@@ -71,20 +70,21 @@ static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(V
 
 /// What is switched on.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches")]
 struct Switches {
     histories: bool,
     in_repr: bool,
     /// There is a page, and things are counted for it.
     journal: bool,
     /// A trace file is being written.
-    trace: bool,
+    traced: bool,
 }
 
 static SWITCHES: Attached<Cell<Switches>> = Attached::new(Cell::new(Switches {
     histories: false,
     in_repr: false,
     journal: false,
-    trace: false,
+    traced: false,
 }));
 
 /// Whether histories are begun.
@@ -93,9 +93,12 @@ pub(crate) fn is_on() -> bool {
     SWITCHES.in_collector().get().histories
 }
 
-/// Who wants to hear of what happens as it does.
-fn listeners() -> Switches {
-    SWITCHES.in_collector().get()
+fn keeps_journal() -> bool {
+    SWITCHES.in_collector().get().journal
+}
+
+fn is_traced() -> bool {
+    SWITCHES.in_collector().get().traced
 }
 
 /// Whether a Deferred's `repr` tells its story.
@@ -129,14 +132,11 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     ALIVE.enter(deferred, noted.history.borrow().number());
     // There was none just now.
     let _ = its.history.set(noted);
-    let to = listeners();
-    if to.journal {
-        page::made(deferred.py());
+    if let Some(noted) = its.history.get().filter(|_| is_traced()) {
+        trace::made(deferred.py(), noted);
     }
-    if to.trace
-        && let Some(noted) = its.history.get()
-    {
-        trace::made(deferred.py(), &noted.history.borrow());
+    if keeps_journal() {
+        page::made(deferred.py());
     }
 }
 
@@ -150,12 +150,10 @@ pub(crate) fn put_away(its: &mut State) {
 
 #[cold]
 fn leave(noted: Box<Noted>) {
-    if listeners().trace {
-        Python::attach(|py| {
-            raw::between_errors(py, || trace::gone(py, &noted.history.borrow()));
-        });
-    }
     ALIVE.strike(noted.history.borrow().number());
+    if is_traced() {
+        trace::gone(&noted);
+    }
     let mut spares = SPARES.in_collector().borrow_mut();
     if spares.len() < SPARE {
         spares.push(noted);
@@ -198,23 +196,22 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
-    let to = listeners();
-    if !(to.journal || to.trace) {
-        return note(deferred, noted, &event);
+    let (traced, counted) = (is_traced(), keeps_journal());
+    if !traced && !counted {
+        return note(deferred, noted, event);
     }
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
-    note(deferred, noted, &event);
-    if to.trace {
-        trace::happened(deferred.py(), noted, &event);
+    note(deferred, noted, event);
+    let Ok(before) = before else { return };
+    if traced {
+        trace::noted(deferred.py(), noted, before);
     }
-    if let Ok(before) = before
-        && to.journal
-    {
+    if counted {
         page::count(deferred, noted, before);
     }
 }
 
-fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: &Event<'_, Bound<'_, Deferred>>) {
+fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
     match event {
         Event::Fired => {
             let failure = failure_name(deferred);

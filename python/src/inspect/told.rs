@@ -1,7 +1,6 @@
 //! What Python has of inspection: the functions, and stories as objects.
 
 use super::page::{self, Page};
-use super::trace;
 use super::{ALIVE, Switches, is_on, is_pending, story, switch};
 use crate::deferred::{Deferred, as_deferred};
 use crate::raw;
@@ -242,14 +241,14 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     inspect.add_function(wrap_pyfunction!(count, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(pending, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(lost, &inspect)?)?;
-    inspect.add_function(wrap_pyfunction!(trace::trace_to, &inspect)?)?;
-    inspect.add_function(wrap_pyfunction!(trace::trace_end, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_to, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_end, &inspect)?)?;
     module.add_submodule(&inspect)?;
-    trace::begin_as_told(py);
     match std::env::var("HEREAFTER_INSPECT").as_deref() {
         Ok("1") => enable(false),
         Ok("repr") => enable(true),
         _ => {}
     }
+    super::trace::begin_as_told(py);
     Ok(())
 }

@@ -2,91 +2,82 @@
 
 use super::story::place_text;
 use super::{Noted, Somewhere, Switches, switch};
-use crate::deferred::Deferred;
-use crate::raw::Attached;
-use hereafter_engine::{Event, Step};
-use hereafter_insight::{End, History, Moment, Trace};
+use crate::raw;
+use hereafter_insight::{Before, History, Trace};
 use pyo3::prelude::*;
-use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The file that is being written.
-static CURRENT: Attached<RefCell<Option<Trace>>> = Attached::new(RefCell::new(None));
+/// The file that is being written, and whether histories were kept before.
+static CURRENT: Mutex<Option<(Arc<Trace>, bool)>> = Mutex::new(None);
 
-/// Writes what happens to Deferreds that are made from now on into a file for https://ui.perfetto.dev.
+fn put(next: Option<(Arc<Trace>, bool)>) -> Option<(Arc<Trace>, bool)> {
+    core::mem::replace(&mut *CURRENT.lock().unwrap_or_else(PoisonError::into_inner), next)
+}
+
+fn current() -> Option<Arc<Trace>> {
+    Some(CURRENT.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.0.clone())
+}
+
+/// Writes what happens to Deferreds that are made from now on into a file for Perfetto (<https://ui.perfetto.dev>), until
+/// `trace_end` or the end of the program. Histories are kept meanwhile.
 #[pyfunction]
 pub(super) fn trace_to(py: Python<'_>, path: PathBuf) -> PyResult<()> {
-    let trace = Trace::create(path)?;
-    // What is gathered is to be written at the end of the process.
-    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(trace_end, py)?,))?;
-    let before = CURRENT.get(py).replace(Some(trace));
-    switch(|before| Switches { histories: true, trace: true, ..before });
-    drop(before);
+    let trace = Arc::new(Trace::create(path)?);
+    let end = wrap_pyfunction!(trace_end, py)?;
+    py.import("atexit")?.call_method1("register", (end,))?;
+    drop(put(Some((trace, super::is_on()))));
+    switch(|before| Switches { histories: true, traced: true, ..before });
     Ok(())
 }
 
-/// Ends the trace file, if one is being written. Histories go on.
+/// Ends the trace file, if one is being written.
 #[pyfunction]
-pub(super) fn trace_end(py: Python<'_>) {
-    switch(|before| Switches { trace: false, ..before });
-    if let Some(trace) = CURRENT.get(py).take() {
+pub(super) fn trace_end() {
+    if let Some((trace, was_on)) = put(None) {
         trace.end();
+        switch(|before| Switches {
+            histories: before.histories && was_on,
+            traced: false,
+            ..before
+        });
     }
 }
 
-/// Begins the trace file that the environment asks for.
+/// Begins the trace file that the environment asks for. A program is not kept from running by one that cannot be
+/// written.
 pub(super) fn begin_as_told(py: Python<'_>) {
-    let Some(path) = std::env::var_os("HEREAFTER_TRACE").filter(|path| !path.is_empty()) else {
-        return;
-    };
-    if let Err(error) = trace_to(py, path.into()) {
+    let path = std::env::var_os("HEREAFTER_TRACE").filter(|path| !path.is_empty());
+    if let Some(Err(error)) = path.map(|path| trace_to(py, path.into())) {
         let _ = writeln!(io::stderr(), "hereafter: HEREAFTER_TRACE: {}", error.value(py));
     }
 }
 
-/// Has something written of a Deferred that the trace covers.
-fn write(py: Python<'_>, history: &History<Somewhere>, what: impl FnOnce(&Trace, u64)) {
-    let Ok(current) = CURRENT.get(py).try_borrow() else { return };
-    if let Some(trace) = current.as_ref().filter(|trace| trace.covers(history.born())) {
-        what(trace, history.number());
+/// Has something written.
+fn write(py: Python<'_>, noted: &Noted, what: impl FnOnce(&Trace, &History<Somewhere>)) {
+    if let (Some(trace), Ok(history)) = (current(), noted.history.try_borrow()) {
+        // What is told of code may let go of something, and that of anything.
+        let history = history.clone();
+        raw::between_errors(py, || what(&trace, &history));
     }
 }
 
-fn made_text(py: Python<'_>, history: &History<Somewhere>) -> String {
-    let nowhere = || "a Deferred".to_owned();
-    history.made().as_ref().map_or_else(nowhere, |made| place_text(py, made))
+fn text(py: Python<'_>, place: &Somewhere) -> String {
+    place.as_ref().map_or_else(|| "no Python code".to_owned(), |place| place_text(py, place))
 }
 
-pub(super) fn made(py: Python<'_>, history: &History<Somewhere>) {
-    write(py, history, |trace, number| {
-        trace.made(number, &made_text(py, history), history.born());
+pub(super) fn made(py: Python<'_>, noted: &Noted) {
+    write(py, noted, |trace, history| trace.made(history, |place| text(py, place)));
+}
+
+/// A Deferred has been freed, and left this.
+pub(super) fn gone(noted: &Noted) {
+    Python::attach(|py| {
+        write(py, noted, |trace, history| trace.gone(history, |place| text(py, place)));
     });
 }
 
-pub(super) fn gone(py: Python<'_>, history: &History<Somewhere>) {
-    write(py, history, |trace, number| {
-        let now = Moment::now();
-        if history.current().is_some_and(|(ran, _)| matches!(ran.end, End::Returned(_))) {
-            trace.resumed(number, now);
-        }
-        trace.gone(number, &made_text(py, history), now);
-    });
-}
-
-/// What has happened, and is in the history by now.
-pub(super) fn happened(py: Python<'_>, noted: &Noted, event: &Event<'_, Bound<'_, Deferred>>) {
-    let Ok(history) = noted.history.try_borrow() else { return };
-    write(py, &history, |trace, number| match event {
-        Event::Fired => trace.fired(number, Moment::now()),
-        Event::Cancelled => trace.cancelled(number, Moment::now()),
-        Event::Resumed => trace.resumed(number, Moment::now()),
-        Event::Ran(Step::Ran | Step::Returned) => {
-            if let Some(ran) = history.latest().filter(|ran| ran.end != End::Passed) {
-                let place = |added: Somewhere| Some(place_text(py, added.as_ref()?));
-                trace.ran(number, &ran.with_place(place));
-            }
-        }
-        _ => {}
-    });
+pub(super) fn noted(py: Python<'_>, noted: &Noted, before: Before) {
+    write(py, noted, |trace, history| trace.noted(before, history, |place| text(py, place)));
 }
