@@ -129,6 +129,16 @@ def test_aCoroutineSaysWhereItStands() -> None:
     deferred.callback(1)
 
 
+def test_aCoroutineThatSomebodyHasClosedSaysSo() -> None:
+    async def waits() -> None:
+        await Deferred()
+
+    closed = waits()
+    outer = Deferred.fromCoroutine(closed)
+    closed.close()
+    assert explain(outer).now == f"has not fired; the coroutine {waits.__qualname__} is through"
+
+
 def test_aListSaysHowManyAreMissing() -> None:
     first: Deferred[int] = Deferred()
     story = explain(DeferredList([succeed(1), first, Deferred()]))

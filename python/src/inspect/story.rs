@@ -305,7 +305,8 @@ fn held_by(holder: &Bound<'_, PyAny>, deferred: &Bound<'_, Deferred>) -> usize {
 
 /// What a coroutine or generator is and where it stands, down to the innermost that it awaits.
 fn of_generator(outermost: &Bound<'_, PyAny>) -> String {
-    let kind = if has(outermost, "cr_frame") { "coroutine" } else { "generator" };
+    let is_coroutine = outermost.getattr("cr_frame").is_ok();
+    let kind = if is_coroutine { "coroutine" } else { "generator" };
     let runs = ["cr_running", "gi_running"].iter().any(|name| has(outermost, name));
     let does = if runs { "runs" } else { "waits" };
     let name = text(outermost.getattr("__qualname__"));
