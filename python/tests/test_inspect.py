@@ -22,7 +22,7 @@ import pytest
 from sides import environment
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredList, fail, gatherResults, inlineCallbacks, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, LoopingCall, deferLater
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -389,6 +389,19 @@ def test_aCallbackMayAskAboutItsOwnDeferred() -> None:
     deferred.addCallback(lambda _: told.append(explain(deferred).links[1].end))
     deferred.callback(1)
     assert told == ["is running its links", "runs now"]
+
+
+def test_whatTwistedMakesForAProgramIsMadeWhereThatAsks() -> None:
+    waits = deferLater(Clock(), 1, str)
+    assert explain(waits).made == here(-1)
+    # No code of the program's has called this.
+    clock, made = Clock(), []
+    clock.callLater(0, lambda: None)
+    calls = LoopingCall(lambda: made.append(inspect.pending()[-1].number))
+    calls.clock = clock
+    started = calls.start(1)
+    assert explain(started).made == here(-1)
+    calls.stop()
 
 
 def test_anotherThreadMayAsk() -> None:

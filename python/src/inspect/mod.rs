@@ -21,13 +21,13 @@ pub(crate) use told::{Story, add};
 use crate::deferred::{self, Deferred};
 use crate::failure;
 use crate::names::name;
-use crate::raw::{self, Attached, Place, Roll};
+use crate::raw::{self, Attached, Look, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
 use hereafter_insight::{Before, End, History, Kind, Name};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyString, PyType};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 
@@ -119,7 +119,7 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     if its.history.get().is_some() {
         return;
     }
-    let (made, address) = (here(deferred.py()), deferred.as_ptr().addr());
+    let (made, address) = (made_here(deferred.py()), deferred.as_ptr().addr());
     let spare = SPARES.get(deferred.py()).borrow_mut().pop();
     let noted = match spare {
         Some(mut spare) => {
@@ -162,10 +162,33 @@ fn leave(noted: Box<Noted>) {
 
 /// Where the program is, without what acts for us.
 fn here(py: Python<'_>) -> Somewhere {
-    let names = twisted(py).ok();
-    raw::innermost(py, |globals| {
-        names.is_some_and(|names| names.globals.iter().any(|own| own.as_ptr() == globals))
+    let is_own = is_own(py);
+    raw::innermost(py, |globals| if is_own(globals) { Look::LeftOut } else { Look::Here })
+}
+
+/// Where a Deferred is made: by Twisted itself only where none of the program's code has just called that, as
+/// it calls `deferLater`.
+fn made_here(py: Python<'_>) -> Somewhere {
+    let is_own = is_own(py);
+    raw::innermost(py, |globals| match globals {
+        own if is_own(own) => Look::LeftOut,
+        other if is_of_twisted(other) => Look::Perhaps,
+        _ => Look::Here,
     })
+}
+
+/// Knows the globals of what acts for us.
+fn is_own<'py>(py: Python<'py>) -> impl Fn(&Bound<'py, PyAny>) -> bool {
+    let names = twisted(py).ok();
+    move |globals| names.is_some_and(|names| names.globals.iter().any(|own| own.is(globals)))
+}
+
+/// Whether these are the globals of a module of Twisted's.
+fn is_of_twisted(globals: &Bound<'_, PyAny>) -> bool {
+    let Ok(globals) = globals.cast_exact::<PyDict>() else { return false };
+    let name = globals.get_item(name!(globals.py(), __name__)).ok().flatten();
+    let name = name.as_ref().and_then(|name| name.cast_exact::<PyString>().ok());
+    name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")))
 }
 
 /// The link, with its place if it is one that the program adds.

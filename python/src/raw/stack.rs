@@ -76,23 +76,41 @@ impl Place {
     }
 }
 
-/// Where the innermost frame of Python code stands that this thread is running, without those whose
-/// globals `is_left_out` knows by their address; none if there is no such frame.
-pub(crate) fn innermost(
-    py: Python<'_>,
-    is_left_out: impl Fn(*mut ffi::PyObject) -> bool,
+/// What a frame is to who looks for one.
+pub(crate) enum Look {
+    /// It is the one.
+    Here,
+    /// It may be, if none of the next few is it.
+    Perhaps,
+    LeftOut,
+}
+
+/// How many frames further out than one that may be it is looked for a better one.
+const FURTHER: usize = 4;
+
+/// Where the innermost frame of Python code stands that this thread is running and that `look` takes, by
+/// its globals; none if there is no such frame.
+pub(crate) fn innermost<'py>(
+    py: Python<'py>,
+    look: impl Fn(&Bound<'py, PyAny>) -> Look,
 ) -> Option<Place> {
     // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
     let mut next = unsafe {
         Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
     };
-    while let Some(frame) = next {
-        if !is_left_out(globals(&frame)?.as_ptr()) {
-            return place(&frame).ok();
-        }
+    let (mut perhaps, mut further) = (None, 0);
+    while let Some(frame) = next.filter(|_| further <= FURTHER) {
         next = before(&frame);
+        match look(&globals(&frame)?) {
+            Look::Here => return place(&frame).ok(),
+            Look::Perhaps => {
+                perhaps.get_or_insert(frame);
+                further += 1;
+            }
+            Look::LeftOut => {}
+        }
     }
-    None
+    place(&perhaps?).ok()
 }
 
 fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
