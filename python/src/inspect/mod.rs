@@ -238,12 +238,10 @@ fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_
     match event {
         Event::Fired => {
             let failure = failure_name(deferred);
-            let rests = state(deferred).chain.paused() != 0;
             noted.note(|history| {
                 history.fired(failure);
-                if rests {
-                    history.rests();
-                }
+                // One that nobody waits for may not be run at all.
+                history.rests();
             });
         }
         Event::Cancelled => noted.note(History::cancelled),
