@@ -61,7 +61,8 @@ pub fn begin(run_block: RunBlock) {
 pub fn end() {
     assert_nothing_is_wrong(&"the end");
     let alive = TOKENS.take().into_iter().enumerate().filter(|(_, gone)| !gone);
-    assert_eq!(alive.map(|(number, _)| number).collect::<Vec<_>>(), [], "tokens not dropped");
+    let alive: Vec<usize> = alive.map(|(number, _)| number).collect();
+    assert!(alive.is_empty(), "tokens not dropped: {alive:?}");
     assert_eq!(SIZELESS.get(), 0, "things without a size that were not dropped");
     RUN_BLOCK.set(None);
 }
