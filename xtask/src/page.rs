@@ -5,11 +5,12 @@
 //! needs no Node.js. A test sees that it is what the sources give.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::postgresql::is_root;
 use crate::step::{Steps, cargo, root, target};
@@ -43,14 +44,9 @@ pub(crate) fn test(steps: &mut Steps) -> Result<()> {
     let built = target().join("page/dist");
     build(steps, &built)?;
     is_same(&built, &sources().join("dist"))?;
-    provide_browser(steps)?;
-    let program = || Command::new(target().join("debug/examples/inspected"));
-    let many = || {
-        let mut many = program();
-        many.args(["--pending", "100000"]);
-        many
-    };
-    in_browser(steps, "native", &mut program(), &mut many())
+    let mut program = Command::new(target().join("debug/examples/inspected"));
+    let mut many = Command::new(target().join("debug/examples/inspected"));
+    in_browser(steps, "native", &mut program, many.args(["--pending", "100000"]))
 }
 
 /// Looks at a program's page in a browser, and at the page of one with a hundred thousand pending
@@ -62,6 +58,8 @@ pub(crate) fn in_browser(
     program: &mut Command,
     many: &mut Command,
 ) -> Result<()> {
+    install(steps)?;
+    provide_browser(steps)?;
     let (program, many) = (Running::start(program)?, Running::start(many)?);
     let expected = sources().join("tests/expected").join(door).with_extension("json");
     let mut npm = npm(["test"]);
@@ -80,18 +78,24 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Result<Self> {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let (printed, output) = io::pipe()?;
+        let command = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
         let mut running = Self { child, url: String::new() };
-        let printed = running.child.stdout.take().context("what the program prints")?;
-        for line in BufReader::new(printed).lines() {
-            let line = line.context("reading what the program prints")?;
-            if line.starts_with("http://") {
-                running.url = line;
+        // The command holds its end of the pipe until it has another.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut printed = BufReader::new(printed);
+        let mut line = String::new();
+        while printed.read_line(&mut line).context("reading what the program prints")? > 0 {
+            if let Some(at) = line.find("http://") {
+                line[at..].trim_end().clone_into(&mut running.url);
+                // What else it prints goes nowhere, but goes.
+                thread::spawn(move || io::copy(&mut printed, &mut io::sink()));
                 return Ok(running);
             }
+            line.clear();
         }
-        anyhow::bail!("{command:?} ended, and has not said where its page is")
+        bail!("{command:?} ended, and has not said where its page is")
     }
 }
 
@@ -113,7 +117,13 @@ fn npm<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
+/// Adds what the page is built with, unless it is there as the lock file has it.
 fn install(steps: &mut Steps) -> Result<()> {
+    let changed = |file| fs::metadata(sources().join(file)).and_then(|data| data.modified()).ok();
+    let installed = changed("node_modules/.package-lock.json");
+    if installed.is_some() && installed >= changed("package-lock.json") {
+        return Ok(());
+    }
     let advice = "the page is built with Node.js 20.19 or newer and its npm; install them, or leave the page \
                   out with `cargo xtask test --no-page`";
     let mut npm = npm(["ci", "--no-audit", "--no-fund"]);

@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             all_pythons: arguments.all_pythons,
             twisted: arguments.twisted.clone(),
             whole: arguments.twisted_full,
+            page: !arguments.no_page,
         };
         python::test(&mut steps, &selection)?;
     }

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::oracle;
+use crate::page;
 use crate::python::suites::{AROUND, CORE, Suite};
 use crate::python::{Environment, Python, versions};
 use crate::step::{self, Steps};
@@ -24,6 +25,8 @@ pub(crate) struct Selection {
     pub(crate) twisted: Vec<String>,
     /// Compare the whole of Twisted's suite.
     pub(crate) whole: bool,
+    /// Look at the page in a browser.
+    pub(crate) page: bool,
 }
 
 /// Builds the wheel for each Python, and runs every suite of Python's on it.
@@ -45,6 +48,13 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
                     .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
             )?;
             oracle::test(steps, &environment)?;
+        }
+        if at == 0 && selection.page {
+            let mistakes = |pending| {
+                let program = "python/tests/programs/mistakes.py";
+                environment.python(["-m", "hereafter", "--inspect", program, pending])
+            };
+            page::in_browser(steps, "python", &mut mistakes("0"), &mut mistakes("100000"))?;
         }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {
