@@ -2,7 +2,8 @@
 ``python -m hereafter [-m module | script.py] args...``: run a program on native Deferreds.
 
 ``python -m hereafter --inspect[=PORT] [-m module | script.py] args...`` has each Deferred keep its history, shows on a
-page for browsers what is pending and why, and says it at the program's end.
+page for browsers what is pending and why, and says it at the program's end. ``--trace FILE`` writes what happens to
+Deferreds into a file for https://ui.perfetto.dev.
 
 ``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
@@ -19,7 +20,7 @@ from zipfile import is_zipfile
 
 from hereafter.takeover import install
 
-_USAGE = """usage: python -m hereafter [--inspect[=PORT]] [-m module | script.py] args...
+_USAGE = """usage: python -m hereafter [--inspect[=PORT]] [--trace FILE] [-m module | script.py] args...
        python -m hereafter --check [module]"""
 
 
@@ -105,14 +106,33 @@ def _inspected(option: str) -> AbstractContextManager[None]:
     return reported()
 
 
+def _trace(path: str) -> None:
+    """
+    Have a trace file written.
+    """
+    from hereafter.inspect import trace_to
+
+    if not path:
+        sys.exit("--trace: the file to write is missing")
+    try:
+        trace_to(path)
+    except OSError as error:
+        sys.exit(f"--trace: {error}")
+
+
 def main() -> None:
     """
     Install, and run what the command line names.
     """
     arguments = sys.argv[1:]
     around: AbstractContextManager[None] = nullcontext()
-    if arguments and arguments[0].partition("=")[0] == "--inspect":
-        around = _inspected(arguments.pop(0))
+    while arguments and arguments[0].partition("=")[0] in ("--inspect", "--trace"):
+        option = arguments.pop(0)
+        if option.startswith("--inspect"):
+            around = _inspected(option)
+        else:
+            _, given, path = option.partition("=")
+            _trace(path if given else arguments.pop(0) if arguments else "")
     if not arguments or arguments == ["-m"]:
         sys.exit(_USAGE)
     if arguments[0] in ("-h", "--help"):

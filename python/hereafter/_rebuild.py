@@ -70,12 +70,12 @@ def _throw() -> Generator[None, None, None]:
     yield
 
 
-def _telling(names: dict[str, Any]) -> type:
+def _telling(names: dict[str, Any]) -> Any:
     """
     What reports an unhandled error with the story of its Deferred, in Twisted's two events.
     """
 
-    class DebugInfo(names["DebugInfo"]):  # type: ignore[misc]
+    class DebugInfo(names["DebugInfo"]):  # type: ignore[misc, valid-type]
         story: str
 
         def __del__(self) -> None:

@@ -9,6 +9,9 @@ away before they fired.
 The environment variable ``HEREAFTER_INSPECT=1`` switches it on from the start, ``HEREAFTER_INSPECT=repr`` with
 ``repr=True``; ``python -m hereafter --inspect app.py`` does it for one program, and says at its end what is pending.
 
+``trace_to("out.json")``, or the environment variable ``HEREAFTER_TRACE=out.json``, writes down what happens to all Deferreds
+made from then on, for https://ui.perfetto.dev; :func:`trace_end`, or the end of the program, ends it.
+
     >>> from hereafter import inspect
     >>> from hereafter.defer import Deferred
     >>> inspect.enable()
@@ -45,6 +48,8 @@ enabled = _native.enabled
 explain = _native.explain
 lost = _native.lost
 pending = _native.pending
+trace_end = _native.trace_end
+trace_to = _native.trace_to
 
 __all__ = [
     "Link",
@@ -59,6 +64,8 @@ __all__ = [
     "report",
     "reported",
     "serve",
+    "trace_end",
+    "trace_to",
 ]
 
 

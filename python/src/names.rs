@@ -30,7 +30,7 @@ names! {
     _cbDeferred _chainedTo _getDebugTracebacks _releaseAndReturn _suppressAlreadyCalled acquire active addBoth
     addCallback addCallbacks append callback callbackArgs called callLater cancel canceller cancelTimeout captureVars
     cleanFailure co_filename co_name consumeErrors convertCancelled copyreg coro count creator debug errback
-    errbackArgs f_globals f_lasti failResult failure finishedCount fireOnOneCallback fireOnOneErrback format_list r#gen invoker
+    errbackArgs f_globals f_lasti failResult failure finishedCount fireOnOneCallback fireOnOneErrback format_list gc r#gen get_referents invoker
     locked paused pop raiseException release remove result story tb throw throwExceptionIntoGenerator traceback trap r#type
     value
 }

@@ -305,6 +305,7 @@ fn run_call<'py>(
 }
 
 /// Runs a link with the result.
+#[allow(clippy::inline_always, reason = "it has two callers now, and is worth having in the loop")]
 #[inline(always)]
 fn run_link<'py>(
     handle: &Bound<'py, Deferred>,

@@ -43,6 +43,16 @@ def test_noReferenceStays() -> None:
     assert ended.stdout.endswith("nothing stays\n")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("_testcapi") is None, reason="this Python has no _testcapi, which lets allocations fail")
+def test_withoutMemoryWhileInspected() -> None:
+    ended = run(*OURS, HERE / "nomemory.py", "--every", "7", HEREAFTER_INSPECT="1")
+    assert ended.stdout.endswith(" 0 of them bad\n"), ended.stdout
+
+
+def test_noReferenceStaysWhileInspected() -> None:
+    assert run(*OURS, HERE / "references.py", HEREAFTER_INSPECT="1").stdout.endswith("nothing stays\n")
+
+
 KEEPS = """
 import sys
 sys.path.insert(0, {here!r})

@@ -153,12 +153,20 @@ def test_aLostTrigger() -> None:
     outer.addCallback(lambda _: Deferred())
     assert explain(outer).waits_on[0].now == "has not fired; nobody who could fire it has it any more"
 
-    async def waits() -> None:
-        await Deferred()
+    async def waits(deferred: Deferred[int]) -> None:
+        own = deferred
+        await own
 
-    assert explain(Deferred.fromCoroutine(waits())).waits_on[0].now == (
-        "has not fired; nobody who could fire it has it any more"
-    )
+    async def calls() -> None:
+        await waits(Deferred())
+
+    held: Deferred[int] = Deferred()
+    waiting = [Deferred.fromCoroutine(calls()), Deferred.fromCoroutine(waits(held))]
+    assert [explain(outer).waits_on[0].now.partition("; ")[2] for outer in waiting] == [
+        "nobody who could fire it has it any more",
+        "whoever has it has called neither callback() nor errback()",
+    ]
+    held.callback(1)
 
 
 def test_onePausedSaysWhere() -> None:
@@ -618,6 +626,57 @@ class TestThePage:
             urllib.request.urlopen(request, timeout=60)
         assert refused.value.code == 405
         refused.value.close()
+
+
+TRACED = """
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+
+inner = Deferred()
+outer = deferLater(reactor, 0, lambda: 1).addCallback(lambda _: inner).addCallback(print)
+failed = succeed("x").addCallback(int).addErrback(lambda _: None)
+cancelled = Deferred().addErrback(lambda _: None)
+cancelled.cancel()
+reactor.callLater(0.01, lambda: inner.callback(2))
+outer.addCallback(lambda _: reactor.stop())
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("how", ["an option", "the environment"])
+def test_whatHappensIsWrittenForPerfetto(tmp_path: Path, how: str) -> None:
+    program, out = tmp_path / "app.py", tmp_path / "out.json"
+    program.write_text(TRACED)
+    if how == "an option":
+        ended = run(program, "--trace", str(out))
+    else:
+        ended = run(program, HEREAFTER_TRACE=str(out))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
+    events = json.loads(out.read_text())
+    links = [each for each in events if each["ph"] == "X"]
+    assert [each["args"]["end"] for each in links if f"{program}:7" in each["name"]][-1] == "a value"
+    assert any(each["name"] == f"callback {program}:8" and each["args"]["end"].startswith("failed") for each in links)
+    # It was made, begun to wait, fired and cancelled, and had what it waited for; an arrow leads there.
+    assert {each["name"] for each in events if each["ph"] == "n"} == {"fired", "cancelled"}
+    waits = [each["ph"] for each in events if each["name"] == "waits"]
+    assert waits == ["b", "e"]
+    assert [each["ph"] for each in events if each["name"] == "wait"] == ["s", "f"]
+    lives = [each for each in events if each["ph"] == "b" and each["name"] != "waits"]
+    assert {f"{program}:{line}" for line in (6, 8, 9)} <= {each["name"] for each in lives}
+
+
+def test_aTraceThatCannotBeWrittenIsNamed(tmp_path: Path) -> None:
+    program, out = tmp_path / "app.py", tmp_path / "missing" / "out.json"
+    program.write_text("from twisted.internet import defer; print('runs')")
+    ended = run(program, "--trace", str(out))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("--trace: ") and str(out) in ended.stderr
+    ended = run(program, HEREAFTER_TRACE=str(out))
+    assert (ended.returncode, ended.stdout) == (0, "runs\n")
+    assert ended.stderr.startswith("hereafter: HEREAFTER_TRACE: ") and str(out) in ended.stderr
+    ended = run(program, "--trace=")
+    assert ended.stderr == "--trace: the file to write is missing\n"
 
 
 def test_theExamplesOfTheModuleAreTrue() -> None:

@@ -5,14 +5,15 @@
 //! needs no Node.js. A test sees that it is what the sources give.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::postgresql::is_root;
+use crate::python::Environment;
 use crate::step::{Steps, cargo, root, target};
 
 /// What to do with the page.
@@ -44,21 +45,32 @@ pub(crate) fn test(steps: &mut Steps) -> Result<()> {
     let built = target().join("page/dist");
     build(steps, &built)?;
     is_same(&built, &sources().join("dist"))?;
-    let mut program = Command::new(target().join("debug/examples/inspected"));
-    let mut many = Command::new(target().join("debug/examples/inspected"));
-    in_browser(steps, "native", &mut program, many.args(["--pending", "100000"]))
+    let program = || Command::new(target().join("debug/examples/inspected"));
+    let many = || {
+        let mut many = program();
+        many.args(["--pending", "100000"]);
+        many
+    };
+    in_browser(steps, "native", &mut program(), &mut many())
+}
+
+/// Looks at the Python door's page, of the same program in Python.
+pub(crate) fn test_python(steps: &mut Steps, environment: &Environment) -> Result<()> {
+    install(steps)?;
+    let inspect = ["-m", "hereafter", "--inspect", "examples/inspected.py"];
+    let many = inspect.into_iter().chain(["--pending", "100000"]);
+    in_browser(steps, "python", &mut environment.python(inspect), &mut environment.python(many))
 }
 
 /// Looks at a program's page in a browser, and at the page of one with a hundred thousand pending
 /// Deferreds. Both print the address of their page. What is to be seen of the first stands in
 /// `tests/expected/DOOR.json`.
-pub(crate) fn in_browser(
+fn in_browser(
     steps: &mut Steps,
     door: &str,
     program: &mut Command,
     many: &mut Command,
 ) -> Result<()> {
-    install(steps)?;
     provide_browser(steps)?;
     let (program, many) = (Running::start(program)?, Running::start(many)?);
     let expected = sources().join("tests/expected").join(door).with_extension("json");
@@ -78,24 +90,23 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Result<Self> {
-        let (printed, output) = io::pipe()?;
-        let command = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let (printed, print) = std::io::pipe().context("making a pipe")?;
+        let command = command.stdin(Stdio::null()).stdout(print.try_clone()?).stderr(print);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
-        let mut running = Self { child, url: String::new() };
-        // The command holds its end of the pipe until it has another.
+        // Its own end of the pipe would keep that open.
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut printed = BufReader::new(printed);
-        let mut line = String::new();
-        while printed.read_line(&mut line).context("reading what the program prints")? > 0 {
+        let mut running = Self { child, url: String::new() };
+        let mut lines = BufReader::new(printed).lines();
+        while let Some(line) = lines.next() {
+            let line = line.context("reading what the program prints")?;
             if let Some(at) = line.find("http://") {
-                line[at..].trim_end().clone_into(&mut running.url);
-                // What else it prints goes nowhere, but goes.
-                thread::spawn(move || io::copy(&mut printed, &mut io::sink()));
+                line[at..].clone_into(&mut running.url);
+                // What else it prints is taken in, so that it can.
+                thread::spawn(move || lines.for_each(drop));
                 return Ok(running);
             }
-            line.clear();
         }
-        bail!("{command:?} ended, and has not said where its page is")
+        anyhow::bail!("{command:?} ended, and has not said where its page is")
     }
 }
 
@@ -117,13 +128,7 @@ fn npm<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
-/// Adds what the page is built with, unless it is there as the lock file has it.
 fn install(steps: &mut Steps) -> Result<()> {
-    let changed = |file| fs::metadata(sources().join(file)).and_then(|data| data.modified()).ok();
-    let installed = changed("node_modules/.package-lock.json");
-    if installed.is_some() && installed >= changed("package-lock.json") {
-        return Ok(());
-    }
     let advice = "the page is built with Node.js 20.19 or newer and its npm; install them, or leave the page \
                   out with `cargo xtask test --no-page`";
     let mut npm = npm(["ci", "--no-audit", "--no-fund"]);

@@ -112,6 +112,17 @@ pub(crate) fn is_traced() -> bool {
     MODE.load(Ordering::Relaxed) & TRACES != 0
 }
 
+/// Whether somebody compares histories before and after something is noted.
+#[cfg(feature = "inspect")]
+#[inline]
+pub(crate) fn is_watched() -> bool {
+    #[cfg(feature = "page")]
+    const WATCHED: u8 = TRACES | JOURNALS;
+    #[cfg(not(feature = "page"))]
+    const WATCHED: u8 = TRACES;
+    MODE.load(Ordering::Relaxed) & WATCHED != 0
+}
+
 pub(crate) fn switch(bit: u8, on: bool) {
     // The environment comes first, and does not overrule this later.
     notes_anything();

@@ -43,12 +43,11 @@ use crate::cell::{CellRef, WeakCellRef};
 use crate::debug::{self, HISTORIES, Notes};
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
-use crate::roll::Roll;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
+use hereafter_insight::{Before, History, Ran, Roll};
 pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
-use hereafter_insight::{History, Ran};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "page")]
@@ -64,7 +63,7 @@ const DEPTH: usize = 50;
 pub(crate) type Noted = History<&'static Location<'static>>;
 
 /// How many notes without a deferred a thread keeps for the next ones.
-const SPARE: usize = 64;
+const SPARE: usize = 1024;
 
 /// What a thread knows of its deferreds.
 struct Thread {
@@ -299,18 +298,14 @@ fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
 #[inline]
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
 fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
-    #[cfg(feature = "page")]
     let mut before = None;
     let wants_span = cell.with_notes(|notes| {
         let Some(notes) = notes else { return false };
         let Some(history) = &mut notes.history else { return false };
-        #[cfg(feature = "page")]
-        if debug::is_on(debug::JOURNALS) {
-            before = Some(page::Before::of(history));
-        }
+        before = debug::is_watched().then(|| Before::of(history));
         what(history);
-        if debug::is_traced() {
-            trace::happened(history, event);
+        if let Some(before) = before.filter(|_| debug::is_traced()) {
+            trace::noted(before, history);
         }
         #[cfg(feature = "tracing")]
         return notes.in_span.is_begun();
@@ -322,7 +317,7 @@ fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnc
         spans::happened(cell, event, runs);
     }
     #[cfg(feature = "page")]
-    if let Some(before) = before {
+    if let Some(before) = before.filter(|_| debug::is_on(debug::JOURNALS)) {
         page::count(cell, before);
     }
 }

@@ -78,8 +78,6 @@ mod outcome;
 mod queue;
 mod remote;
 pub mod report;
-#[cfg(feature = "inspect")]
-mod roll;
 mod send;
 mod share;
 mod sync;

@@ -121,6 +121,17 @@ fn count() -> (u64, Option<u64>) {
     (next, some(INSIDE.get()))
 }
 
+/// How far the last link of a deferred is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is through, or there is none.
+    Idle,
+    /// It is on the call stack.
+    Runs,
+    /// What it gave back is waited for.
+    Waits,
+}
+
 /// What has happened to one deferred. `P` is a place in a program, as a door notes it.
 ///
 /// Of the links that have run, the first ones and the last are kept.
@@ -559,6 +570,14 @@ impl<P: Clone> History<P> {
         Some((mark.told(), Moment::now().since(since)))
     }
 
+    pub(crate) fn stage(&self) -> Stage {
+        match self.marks.last() {
+            Some(mark) if self.is_at_last && mark.came == Came::Runs => Stage::Runs,
+            Some(_) if self.is_at_last => Stage::Waits,
+            _ => Stage::Idle,
+        }
+    }
+
     /// The links that have run, in their order.
     ///
     /// # Examples
@@ -607,5 +626,47 @@ impl<P: Clone> History<P> {
     /// ```
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+}
+
+/// What the history of a deferred was like before something was noted: those who look at what happens
+/// compare.
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_insight::{Before, History, Trace};
+///
+/// let folder = tempfile::tempdir()?;
+/// let trace = Trace::create(folder.path().join("out.json"))?;
+/// let mut history = History::new("app.rs:3");
+/// let before = Before::of(&history);
+/// history.fired(None);
+/// trace.noted(before, &history, |place| place.to_string());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    pub(crate) fired: bool,
+    pub(crate) cancelled: bool,
+    #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "the page alone wants to know"))]
+    pub(crate) failing: bool,
+    pub(crate) stage: Stage,
+}
+
+impl Before {
+    /// As it is now.
+    ///
+    /// # Examples
+    ///
+    /// See [`Before`].
+    #[inline]
+    pub fn of<P: Clone>(history: &History<P>) -> Self {
+        Self {
+            fired: history.fired.is_some(),
+            cancelled: history.is_cancelled,
+            failing: history.is_failing(),
+            stage: history.stage(),
+        }
     }
 }

@@ -6,6 +6,7 @@
 //!   because what a deferred waits on has a story of its own; `Display` writes it down, and
 //!   [`to_svg`](Story::to_svg) and [`to_dot`](Story::to_dot) draw it.
 //! * [`Trace`] writes what happens into a file, for Perfetto.
+//! * [`Roll`] has all that are alive, by their numbers.
 //! * `page` (feature `page`) is what a page in a browser shows of a running program.
 #![forbid(unsafe_code)]
 
@@ -15,11 +16,13 @@ mod moment;
 mod name;
 #[cfg(feature = "page")]
 pub mod page;
+mod roll;
 mod story;
 mod trace;
 
-pub use history::{History, Ran};
+pub use history::{Before, History, Ran};
 pub use moment::Moment;
 pub use name::Name;
+pub use roll::Roll;
 pub use story::{End, Kind, Now, Story, Told};
 pub use trace::Trace;

@@ -4,7 +4,7 @@
 //! `chrome://tracing` open it. Every time that events have been written the array is closed, and what
 //! comes next is written over its end; so the file is whole at any time, also when the process is killed.
 
-use crate::history::Ran;
+use crate::history::{Before, History, Ran, Stage};
 use crate::moment::Moment;
 use crate::story::{End, Kind};
 use core::fmt::{self, Display, Write as _};
@@ -38,14 +38,20 @@ const END: &str = "\n]\n";
 /// # Examples
 ///
 /// ```
-/// use hereafter_insight::{History, Moment, Trace};
+/// use hereafter_insight::{Before, End, History, Kind, Trace};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let trace = Trace::create(folder.path().join("out.json"))?;
-/// let history = History::new("app.rs:3");
-/// trace.made(history.number(), history.made(), Moment::now());
-/// trace.gone(history.number(), history.made(), Moment::now());
-/// trace.flush();
+///
+/// let place = |place: &&str| place.to_string();
+/// let mut history = History::new("app.rs:3");
+/// trace.made(&history, place);
+/// history.runs(Kind::Callback, Some("app.rs:4"));
+/// let before = Before::of(&history);
+/// history.ran(End::Value);
+/// trace.noted(before, &history, place);
+/// trace.gone(&history, place);
+/// trace.end();
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -115,106 +121,80 @@ impl Trace {
         Ok(Self { id, started, out: Mutex::new(out) })
     }
 
-    /// A deferred was made, at this place.
+    /// A deferred was made; `place` says where it was.
     ///
     /// # Examples
     ///
     /// See [`Trace`].
-    pub fn made(&self, number: u64, made: &dyn Display, at: Moment) {
-        self.on_deferred("b", number, made, at);
+    pub fn made<P: Clone>(&self, history: &History<P>, place: impl FnOnce(&P) -> String) {
+        if self.covers(history) {
+            self.on_deferred("b", history.number(), &place(history.made()), history.born());
+        }
     }
 
-    /// A deferred is no more, which was made at this place.
+    /// Something has been noted of a deferred, which was like `before` until then. `place` says where
+    /// something is.
     ///
     /// # Examples
     ///
     /// See [`Trace`].
-    pub fn gone(&self, number: u64, made: &dyn Display, at: Moment) {
-        self.on_deferred("e", number, made, at);
+    pub fn noted<P: Clone>(
+        &self,
+        before: Before,
+        history: &History<P>,
+        place: impl FnOnce(&P) -> String,
+    ) {
+        if !self.covers(history) {
+            return;
+        }
+        let (number, now) = (history.number(), Before::of(history));
+        if now.fired && !before.fired {
+            self.on_deferred("n", number, &"fired", Moment::now());
+        }
+        if now.cancelled && !before.cancelled {
+            self.on_deferred("n", number, &"cancelled", Moment::now());
+        }
+        match before.stage {
+            Stage::Runs if now.stage != Stage::Runs => {
+                if let Some(ran) = history.latest() {
+                    let added = ran.added.as_ref().map(place);
+                    self.ran(number, &ran, added.as_deref());
+                }
+            }
+            Stage::Waits if now.stage != Stage::Waits => self.resumed(number),
+            _ => {}
+        }
     }
 
-    /// A deferred has its first result.
+    /// A deferred is no more; `place` says where it was made.
     ///
     /// # Examples
     ///
-    /// ```
-    /// # use hereafter_insight::{Moment, Trace};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let trace = Trace::create(folder.path().join("out.json"))?;
-    /// trace.fired(12, Moment::now());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn fired(&self, number: u64, at: Moment) {
-        self.on_deferred("n", number, &"fired", at);
+    /// See [`Trace`].
+    pub fn gone<P: Clone>(&self, history: &History<P>, place: impl FnOnce(&P) -> String) {
+        if self.covers(history) {
+            if history.stage() == Stage::Waits {
+                self.resumed(history.number());
+            }
+            self.on_deferred("e", history.number(), &place(history.made()), Moment::now());
+        }
     }
 
-    /// Somebody has cancelled a deferred.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use hereafter_insight::{Moment, Trace};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let trace = Trace::create(folder.path().join("out.json"))?;
-    /// trace.cancelled(12, Moment::now());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn cancelled(&self, number: u64, at: Moment) {
-        self.on_deferred("n", number, &"cancelled", at);
+    /// Whether a deferred is in the trace: not one that is older.
+    fn covers<P: Clone>(&self, history: &History<P>) -> bool {
+        history.born() >= self.started
     }
 
-    /// A deferred has what it waited for.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use hereafter_insight::{Moment, Trace};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let trace = Trace::create(folder.path().join("out.json"))?;
-    /// trace.resumed(12, Moment::now());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn resumed(&self, number: u64, at: Moment) {
-        self.on_deferred("e", number, &"waits", at);
+    fn resumed(&self, number: u64) {
+        self.on_deferred("e", number, &"waits", Moment::now());
     }
 
-    /// Whether a deferred that was made at this moment is in the trace: not one that is older.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use hereafter_insight::{Moment, Trace};
-    /// let before = Moment::now();
-    /// # let folder = tempfile::tempdir()?;
-    /// let trace = Trace::create(folder.path().join("out.json"))?;
-    /// assert!(trace.covers(Moment::now()) && !trace.covers(before));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn covers(&self, born: Moment) -> bool {
-        born >= self.started
-    }
-
-    /// A link of a deferred is through. With [`End::Returned`], the deferred waits from then on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hereafter_insight::{End, History, Kind, Trace};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let trace = Trace::create(folder.path().join("out.json"))?;
-    ///
-    /// let mut history = History::new("app.rs:3");
-    /// history.runs(Kind::Callback, Some("app.rs:4"));
-    /// history.ran(End::Value);
-    /// let ran = history.links().last().unwrap();
-    /// trace.ran(history.number(), &ran);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn ran<P: Display>(&self, number: u64, ran: &Ran<P>) {
+    /// A link is through, which was added there.
+    fn ran<P>(&self, number: u64, ran: &Ran<P>, added: Option<&str>) {
         let (begin, end) = (self.stamp(ran.began), self.stamp(ran.ended));
         let took = end.saturating_sub(begin);
         self.write(ran.ended, |text, thread| {
-            let name = Link(ran.kind, ran.added.as_ref());
+            let name = Link(ran.kind, added);
             open(text, "X", "link", &name, begin, thread)?;
             write!(text, ",\"dur\":{},\"args\":{{\"deferred\":{number},\"end\":\"", Micros(took))?;
             write!(Escaped(text), "{}", ran.end)?;
@@ -411,9 +391,9 @@ impl Display for Named<'_> {
 }
 
 /// The name of a link's slice.
-struct Link<'a, P>(Kind, Option<&'a P>);
+struct Link<'a>(Kind, Option<&'a str>);
 
-impl<P: Display> Display for Link<'_, P> {
+impl Display for Link<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
             Some(added) => write!(f, "{} {added}", self.0),

@@ -1,6 +1,6 @@
 //! Trace files: read back by somebody who takes the format at its word.
 
-use hereafter_insight::{End, History, Kind, Moment, Trace};
+use hereafter_insight::{Before, End, History, Kind, Trace};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -112,29 +112,46 @@ fn read_file(path: &Path) -> Read {
     read(&std::fs::read_to_string(path).unwrap())
 }
 
+fn place(place: &&str) -> String {
+    (*place).to_owned()
+}
+
+/// Notes something, and has it traced.
+fn note(
+    trace: &Trace,
+    history: &mut History<&'static str>,
+    what: impl FnOnce(&mut History<&'static str>),
+) {
+    let before = Before::of(history);
+    what(history);
+    trace.noted(before, history, place);
+}
+
+fn run(
+    trace: &Trace,
+    history: &mut History<&'static str>,
+    kind: Kind,
+    added: &'static str,
+    end: End,
+) {
+    note(trace, history, |history| history.runs(kind, Some(added)));
+    note(trace, history, |history| history.ran(end));
+}
+
 /// A deferred that is made, fails, recovers, waits, and goes.
 fn live(trace: &Trace) {
-    let mut history = History::new("app \"3\"\\\n.rs:3");
-    let number = history.number();
-    trace.made(number, history.made(), history.born());
-    history.fired(None);
-    trace.fired(number, Moment::now());
-    for (line, end) in [
-        ("app.rs:4", End::Failed("KeyError".into())),
-        ("app.rs:5", End::Value),
-        ("app.rs:6", End::Returned("Deferred 2".into())),
-    ] {
-        history.runs(Kind::Both, Some(line));
-        history.ran(end);
-        trace.ran(number, &history.latest().unwrap());
-    }
-    history.resumed(End::Value);
-    trace.resumed(number, Moment::now());
-    history.runs(Kind::Callback, Some("app.rs:7"));
-    history.ran(End::Value);
-    trace.ran(number, &history.latest().unwrap());
-    trace.cancelled(number, Moment::now());
-    trace.gone(number, history.made(), Moment::now());
+    let history = &mut History::new("app \"3\"\\\n.rs:3");
+    trace.made(history, place);
+    note(trace, history, |history| history.fired(None));
+    run(trace, history, Kind::Both, "app.rs:4", End::Failed("KeyError".into()));
+    note(trace, history, |history| history.passed(Kind::Callback, Some("app.rs:0")));
+    run(trace, history, Kind::Both, "app.rs:5", End::Value);
+    run(trace, history, Kind::Both, "app.rs:6", End::Returned("Deferred 2".into()));
+    note(trace, history, |history| history.resumed(End::Value));
+    run(trace, history, Kind::Callback, "app.rs:7", End::Value);
+    note(trace, history, History::rests);
+    note(trace, history, History::cancelled);
+    trace.gone(history, place);
 }
 
 #[test]
@@ -143,7 +160,7 @@ fn a_life_is_slices_instants_and_an_arrow() {
     let trace = Trace::create(&path).unwrap();
     live(&trace);
     let pending = History::new("app.rs:8");
-    trace.made(pending.number(), pending.made(), pending.born());
+    trace.made(&pending, place);
     trace.end();
     live(&trace);
     let seen = read_file(&path);
@@ -166,12 +183,9 @@ fn a_link_inside_of_another_is_a_slice_in_its_slice() {
     let (_folder, path) = folder();
     let trace = Trace::create(&path).unwrap();
     let (mut outer, mut inner) = (History::new("app.rs:1"), History::new("app.rs:2"));
-    outer.runs(Kind::Callback, Some("app.rs:3"));
-    inner.runs(Kind::Callback, Some("app.rs:4"));
-    inner.ran(End::Value);
-    trace.ran(inner.number(), &inner.latest().unwrap());
-    outer.ran(End::Value);
-    trace.ran(outer.number(), &outer.latest().unwrap());
+    note(&trace, &mut outer, |outer| outer.runs(Kind::Callback, Some("app.rs:3")));
+    run(&trace, &mut inner, Kind::Callback, "app.rs:4", End::Value);
+    note(&trace, &mut outer, |outer| outer.ran(End::Value));
     trace.end();
     assert_eq!(read_file(&path).links, ["callback app.rs:4", "callback app.rs:3"]);
 }
@@ -259,4 +273,23 @@ fn a_pipe_is_written_too_and_may_go_away() {
     for _ in 0..1_000 {
         live(&trace);
     }
+}
+
+#[test]
+fn one_that_goes_while_it_waits_and_one_that_is_older_leave_nothing_open() {
+    let (_folder, path) = folder();
+    let mut older = History::new("app.rs:1");
+    let trace = Trace::create(&path).unwrap();
+    let history = &mut History::new("app.rs:2");
+    trace.made(history, place);
+    run(&trace, history, Kind::Callback, "app.rs:3", End::Returned("Deferred 2".into()));
+    trace.gone(history, place);
+    run(&trace, &mut older, Kind::Callback, "app.rs:4", End::Value);
+    trace.gone(&older, place);
+    trace.end();
+    let seen = read_file(&path);
+    assert_eq!(
+        (seen.lives, seen.links),
+        (vec!["waits".to_owned(), "app.rs:2".to_owned()], vec!["callback app.rs:3".to_owned()])
+    );
 }

@@ -6,11 +6,13 @@
 //! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
 //! * `story.rs`: how it is told, which may ask errors what they say;
 //! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
-//! * `told.rs`: what Python has of that.
+//! * `told.rs`: what Python has of that;
+//! * `trace.rs`: the trace file.
 
 mod page;
 mod story;
 mod told;
+mod trace;
 
 use story::of_gone;
 pub(crate) use story::{story, tell_in_report};
@@ -23,8 +25,7 @@ use crate::raw::{self, Attached, Place, Roll};
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
-use hereafter_insight::page::Before;
-use hereafter_insight::{End, History, Kind, Name};
+use hereafter_insight::{Before, End, History, Kind, Name};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
@@ -69,15 +70,22 @@ static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(V
 
 /// What is switched on.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches")]
 struct Switches {
     histories: bool,
     in_repr: bool,
     /// There is a page, and things are counted for it.
     journal: bool,
+    /// A trace file is being written.
+    traced: bool,
 }
 
-static SWITCHES: Attached<Cell<Switches>> =
-    Attached::new(Cell::new(Switches { histories: false, in_repr: false, journal: false }));
+static SWITCHES: Attached<Cell<Switches>> = Attached::new(Cell::new(Switches {
+    histories: false,
+    in_repr: false,
+    journal: false,
+    traced: false,
+}));
 
 /// Whether histories are begun.
 pub(crate) fn is_on() -> bool {
@@ -87,6 +95,10 @@ pub(crate) fn is_on() -> bool {
 
 fn keeps_journal() -> bool {
     SWITCHES.in_collector().get().journal
+}
+
+fn is_traced() -> bool {
+    SWITCHES.in_collector().get().traced
 }
 
 /// Whether a Deferred's `repr` tells its story.
@@ -120,6 +132,9 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     ALIVE.enter(deferred, noted.history.borrow().number());
     // There was none just now.
     let _ = its.history.set(noted);
+    if let Some(noted) = its.history.get().filter(|_| is_traced()) {
+        trace::made(deferred.py(), noted);
+    }
     if keeps_journal() {
         page::made(deferred.py());
     }
@@ -136,6 +151,9 @@ pub(crate) fn put_away(its: &mut State) {
 #[cold]
 fn leave(noted: Box<Noted>) {
     ALIVE.strike(noted.history.borrow().number());
+    if is_traced() {
+        trace::gone(&noted);
+    }
     let mut spares = SPARES.in_collector().borrow_mut();
     if spares.len() < SPARE {
         spares.push(noted);
@@ -178,12 +196,17 @@ pub(crate) fn observe(
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
-    if !keeps_journal() {
+    let (traced, counted) = (is_traced(), keeps_journal());
+    if !traced && !counted {
         return note(deferred, noted, event);
     }
     let before = noted.history.try_borrow().map(|history| Before::of(&history));
     note(deferred, noted, event);
-    if let Ok(before) = before {
+    let Ok(before) = before else { return };
+    if traced {
+        trace::noted(deferred.py(), noted, before);
+    }
+    if counted {
         page::count(deferred, noted, before);
     }
 }

@@ -9,9 +9,9 @@ use crate::deferred::Deferred;
 use crate::list::DeferredList;
 use crate::raw::{Attached, Place};
 use crate::world::state;
+use hereafter_insight::Before;
 use hereafter_insight::page::{
-    Admitted, Answer, Before, Doing, Door, Fate, Gate, HEADERS, Hint, Journal, Row, Rows, Wanted,
-    answer,
+    Admitted, Answer, Doing, Door, Fate, Gate, HEADERS, Hint, Journal, Row, Rows, Wanted, answer,
 };
 use hereafter_insight::{Kind, Story};
 use pyo3::prelude::*;

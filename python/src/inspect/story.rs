@@ -15,6 +15,7 @@ use crate::world::{Link, PyWorld, State, state};
 use hereafter_engine::World;
 use hereafter_insight::{End, History, Kind, Now, Ran, Story, Told};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use std::convert::Infallible;
 
 /// How many Deferreds, each waiting on the next, a story tells of.
@@ -273,16 +274,33 @@ fn known_references(deferred: &Bound<'_, Deferred>) -> usize {
     waiting.iter().map(of_link).sum()
 }
 
-/// The same, from a generator that awaits it: one from what runs that, and one from what the innermost awaits by.
+/// The same, from a generator that awaits it, and from those that it awaits it by: none of them can fire it meanwhile.
 fn references_of(driver: &Bound<'_, Driver>, deferred: &Bound<'_, Deferred>) -> usize {
     let waits = Driver::awaited(driver).is_some_and(|awaited| awaited.is(deferred));
-    let mut innermost = Driver::generator_of(driver);
-    while let Some((_, awaited)) = innermost.as_ref().and_then(suspended) {
-        innermost = Some(awaited);
+    let mut count = usize::from(waits);
+    let mut next = Driver::generator_of(driver);
+    for _ in 0..DEPTH {
+        let Some(generator) = next.take() else { break };
+        if let Ok(awaiter) = generator.cast::<Awaiter>() {
+            count += usize::from(Awaiter::awaits(awaiter, deferred));
+        } else if let Some((frame, awaited)) = suspended(&generator) {
+            // Its variables. Up to CPython 3.10 they are the frame's.
+            count +=
+                [&generator, &frame].map(|holder| held_by(holder, deferred)).iter().sum::<usize>();
+            next = Some(awaited);
+        }
     }
-    let awaiter = innermost.and_then(|awaiter| awaiter.cast_into::<Awaiter>().ok());
-    let by = awaiter.is_some_and(|awaiter| Awaiter::awaits(&awaiter, deferred));
-    usize::from(waits) + usize::from(by)
+    count
+}
+
+/// How many references an object has to the Deferred, by what it tells the cycle collector.
+fn held_by(holder: &Bound<'_, PyAny>, deferred: &Bound<'_, Deferred>) -> usize {
+    let py = holder.py();
+    let held = py
+        .import(name!(py, gc))
+        .and_then(|gc| gc.call_method1(name!(py, get_referents), (holder,)));
+    let held = held.ok().and_then(|held| held.cast_into::<PyList>().ok());
+    held.iter().flatten().filter(|object| object.is(deferred)).count()
 }
 
 /// What a coroutine or generator is and where it stands, down to the innermost that it awaits.

@@ -241,11 +241,14 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     inspect.add_function(wrap_pyfunction!(count, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(pending, &inspect)?)?;
     inspect.add_function(wrap_pyfunction!(lost, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_to, &inspect)?)?;
+    inspect.add_function(wrap_pyfunction!(super::trace::trace_end, &inspect)?)?;
     module.add_submodule(&inspect)?;
     match std::env::var("HEREAFTER_INSPECT").as_deref() {
         Ok("1") => enable(false),
         Ok("repr") => enable(true),
         _ => {}
     }
+    super::trace::begin_as_told(py);
     Ok(())
 }

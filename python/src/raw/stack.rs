@@ -117,11 +117,14 @@ pub(crate) fn place(frame: &Bound<'_, PyAny>) -> PyResult<Place> {
     Ok(Place { code: Slot::of(code), instruction })
 }
 
-/// The frame that called this one.
+/// The frame that called this one; none if there is none, or no memory to say which.
 fn before<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     // SAFETY: rule 3; it is a frame.
     unsafe {
         let back = ffi::PyFrame_GetBack(frame.as_ptr().cast());
+        if back.is_null() {
+            ffi::PyErr_Clear();
+        }
         Bound::from_owned_ptr_or_opt(frame.py(), back.cast::<ffi::PyObject>())
     }
 }

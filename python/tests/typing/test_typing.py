@@ -122,6 +122,12 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert (installed / "defer.pyi").is_file()
 
 
+def test_the_stub_of_inspection_says_what_is_there() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "hereafter.inspect"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
 def test_the_takeover_is_typed(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text("import hereafter\n\nhereafter.install()\nreveal_type(hereafter.installed())\n")
     environment = {**os.environ, "MYPYPATH": ""}

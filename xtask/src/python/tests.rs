@@ -25,7 +25,7 @@ pub(crate) struct Selection {
     pub(crate) twisted: Vec<String>,
     /// Compare the whole of Twisted's suite.
     pub(crate) whole: bool,
-    /// Look at the page in a browser.
+    /// Look at the inspector's page in a browser.
     pub(crate) page: bool,
 }
 
@@ -48,13 +48,9 @@ pub(crate) fn run(steps: &mut Steps, selection: &Selection) -> Result<()> {
                     .env("HEREAFTER_TWISTED_PYTHON", environment.program("python")),
             )?;
             oracle::test(steps, &environment)?;
-        }
-        if at == 0 && selection.page {
-            let mistakes = |pending| {
-                let program = "python/tests/programs/mistakes.py";
-                environment.python(["-m", "hereafter", "--inspect", program, pending])
-            };
-            page::in_browser(steps, "python", &mut mistakes("0"), &mut mistakes("100000"))?;
+            if selection.page {
+                page::test_python(steps, &environment)?;
+            }
         }
         // What is compared with stock differs little from Python to Python, and takes long.
         if at == 0 && !selection.twisted.is_empty() {

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
-pub(super) use hereafter_insight::page::Before;
+use hereafter_insight::Before;
 use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
 use hereafter_insight::{History, Now, Story};
 

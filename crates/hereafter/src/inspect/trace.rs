@@ -1,10 +1,8 @@
 //! The trace file of the process: what happens to its deferreds, for Perfetto.
 
 use super::Noted;
-use crate::cell::CellRef;
 use crate::debug::{self, HISTORIES, TRACES};
-use hereafter_engine::{Event, Step};
-use hereafter_insight::{End, Moment, Trace};
+use hereafter_insight::{Before, Trace};
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -101,39 +99,22 @@ fn current() -> Option<Arc<Trace>> {
     Some(current.as_ref()?.0.clone())
 }
 
-/// Has something written of a deferred that the trace covers.
-fn write(history: &Noted, what: impl FnOnce(&Trace, u64)) {
-    if let Some(trace) = current().filter(|trace| trace.covers(history.born())) {
+/// Has something written.
+fn write(what: impl FnOnce(&Trace)) {
+    if let Some(trace) = current() {
         let _ = LEAVING.try_with(|_| ());
-        what(&trace, history.number());
+        what(&trace);
     }
 }
 
 pub(super) fn made(history: &Noted) {
-    write(history, |trace, number| trace.made(number, history.made(), history.born()));
+    write(|trace| trace.made(history, ToString::to_string));
 }
 
 pub(super) fn gone(history: &Noted) {
-    write(history, |trace, number| {
-        let now = Moment::now();
-        if history.current().is_some_and(|(ran, _)| matches!(ran.end, End::Returned(_))) {
-            trace.resumed(number, now);
-        }
-        trace.gone(number, history.made(), now);
-    });
+    write(|trace| trace.gone(history, ToString::to_string));
 }
 
-/// What has happened, and is in the history by now.
-pub(super) fn happened(history: &Noted, event: &Event<'_, CellRef>) {
-    write(history, |trace, number| match event {
-        Event::Fired => trace.fired(number, Moment::now()),
-        Event::Cancelled => trace.cancelled(number, Moment::now()),
-        Event::Resumed => trace.resumed(number, Moment::now()),
-        Event::Ran(Step::Ran | Step::Returned) => {
-            if let Some(ran) = history.latest().filter(|ran| ran.end != End::Passed) {
-                trace.ran(number, &ran);
-            }
-        }
-        _ => {}
-    });
+pub(super) fn noted(before: Before, history: &Noted) {
+    write(|trace| trace.noted(before, history, ToString::to_string));
 }

@@ -1,6 +1,7 @@
 //! What is remembered of what is gone, in fixed room.
 
-use crate::{End, History, Kind, Moment, Story};
+use crate::history::Stage;
+use crate::{Before, End, History, Kind, Moment, Story};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -92,36 +93,6 @@ impl Event {
     }
 }
 
-/// What the history of a deferred was like before something happened to it.
-///
-/// # Examples
-///
-/// See [`Journal::count`].
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each of them may change by itself")]
-pub struct Before {
-    fired: bool,
-    cancelled: bool,
-    failing: bool,
-    runs: bool,
-}
-
-impl Before {
-    /// As it is now.
-    ///
-    /// # Examples
-    ///
-    /// See [`Journal::count`].
-    pub fn of<P: Clone>(history: &History<P>) -> Self {
-        Self {
-            fired: history.fired_after().is_some(),
-            cancelled: history.was_cancelled(),
-            failing: history.is_failing(),
-            runs: history.current().is_some_and(|(ran, _)| ran.end == End::Runs),
-        }
-    }
-}
-
 /// What a wanted story is kept as; see [`Journal::count`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -199,7 +170,7 @@ impl<P> Journal<P> {
     /// # Examples
     ///
     /// ```
-    /// use hereafter_insight::page::{Before, Journal};
+    /// use hereafter_insight::{Before, page::Journal};
     /// use hereafter_insight::{History, Now, Story};
     ///
     /// let mut journal = Journal::<&str>::new();
@@ -223,7 +194,7 @@ impl<P> Journal<P> {
     {
         self.counts.fired += u64::from(!before.fired && history.fired_after().is_some());
         self.counts.cancelled += u64::from(!before.cancelled && history.was_cancelled());
-        let latest = history.latest().filter(|_| before.runs);
+        let latest = history.latest().filter(|_| before.stage == Stage::Runs);
         if let Some(ran) = latest {
             let added = ran.added.as_ref().and_then(place);
             self.ran(history.number(), ran.kind, added.as_ref(), ran.took);

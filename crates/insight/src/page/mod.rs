@@ -48,7 +48,7 @@ mod told;
 
 pub use answer::{Answer, HEADERS, answer};
 pub use gate::{Admitted, Gate};
-pub use journal::{Before, Counts, Event, Fate, Journal, Slow, Wanted};
+pub use journal::{Counts, Event, Fate, Journal, Slow, Wanted};
 
 use crate::{Moment, Story};
 use core::hash::Hash;

@@ -8,7 +8,7 @@ import { Missing, Panel } from "../parts";
 import { question, to } from "../route";
 import { count, HINTS, span, STATES, tail } from "../words";
 
-const WIDTH = 230;
+const WIDTH = 256;
 const HEIGHT = 46;
 
 interface Placed {
@@ -93,7 +93,7 @@ function Box(props: { node: Node; at: { x: number; y: number }; is_centre: boole
           {words}, {span(node.age)}
         </text>
         <text class="made" x="11" y="36">
-          {tail(node.made, 32)}
+          {tail(node.made, 30)}
         </text>
       </g>
     </a>

@@ -1,11 +1,25 @@
-//! What is alive on a thread and has a number, the oldest first.
+//! What is alive and has a number, the oldest first.
 //!
 //! Numbers grow, and most of what is made goes soon. So entries lie in the order of their numbers, in one
 //! piece: the next goes to the end, and is mostly the first to go from there. One that goes from between
 //! leaves a gap, and gaps are closed when they are half of it all.
 
 /// Entries by number.
-pub(crate) struct Roll<T> {
+///
+/// # Examples
+///
+/// ```
+/// use hereafter_insight::Roll;
+///
+/// let mut roll = Roll::new();
+/// roll.enter(3, "three");
+/// roll.enter(5, "five");
+/// assert_eq!(roll.get(3), Some(&"three"));
+/// assert_eq!(roll.strike(3), Some("three"));
+/// assert_eq!(roll.iter().collect::<Vec<_>>(), [(5, &"five")]);
+/// ```
+#[derive(Debug)]
+pub struct Roll<T> {
     entries: Vec<(u64, Option<T>)>,
     gaps: usize,
 }
@@ -14,20 +28,44 @@ pub(crate) struct Roll<T> {
 const FEW: usize = 32;
 
 impl<T> Roll<T> {
-    pub(crate) const fn new() -> Self {
+    /// One with nothing in it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Roll`].
+    pub const fn new() -> Self {
         Self { entries: Vec::new(), gaps: 0 }
     }
 
-    /// Enters something. Its number must be larger than all that there are.
+    /// Enters something under a number that nothing has been entered under.
+    ///
+    /// That takes longer where the number is not the largest of all, as it may be for one of several
+    /// threads that share a roll.
+    ///
+    /// # Examples
+    ///
+    /// See [`Roll`].
     #[inline]
-    pub(crate) fn enter(&mut self, number: u64, entry: T) {
-        debug_assert!(self.entries.last().is_none_or(|(last, _)| *last < number));
-        self.entries.push((number, Some(entry)));
+    pub fn enter(&mut self, number: u64, entry: T) {
+        match self.entries.last() {
+            Some((last, _)) if *last > number => self.put_between(number, entry),
+            _ => self.entries.push((number, Some(entry))),
+        }
+    }
+
+    #[cold]
+    fn put_between(&mut self, number: u64, entry: T) {
+        let place = self.entries.partition_point(|(before, _)| *before < number);
+        self.entries.insert(place, (number, Some(entry)));
     }
 
     /// Takes something out.
+    ///
+    /// # Examples
+    ///
+    /// See [`Roll`].
     #[inline]
-    pub(crate) fn strike(&mut self, number: u64) -> Option<T> {
+    pub fn strike(&mut self, number: u64) -> Option<T> {
         let is_last = self.entries.last().is_some_and(|(last, _)| *last == number);
         let place = if is_last { self.entries.len() - 1 } else { self.place(number)? };
         let entry = self.entries[place].1.take()?;
@@ -42,16 +80,32 @@ impl<T> Roll<T> {
         Some(entry)
     }
 
-    pub(crate) fn get(&self, number: u64) -> Option<&T> {
+    /// What has that number.
+    ///
+    /// # Examples
+    ///
+    /// See [`Roll`].
+    pub fn get(&self, number: u64) -> Option<&T> {
         self.entries[self.place(number)?].1.as_ref()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    /// All that there is, with its numbers, in their order.
+    ///
+    /// # Examples
+    ///
+    /// See [`Roll`].
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.entries.iter().filter_map(|(number, entry)| Some((*number, entry.as_ref()?)))
     }
 
     fn place(&self, number: u64) -> Option<usize> {
         self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
+    }
+}
+
+impl<T> Default for Roll<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -63,7 +117,9 @@ mod tests {
     #[test]
     fn it_has_what_was_entered_and_not_struck_in_order() {
         let (mut roll, mut model) = (Roll::new(), BTreeMap::new());
-        for number in 0..1_000_u64 {
+        for turn in 0..1_000_u64 {
+            // Of each two, the larger one comes first.
+            let number = turn ^ 1;
             roll.enter(number, number);
             model.insert(number, number);
             // One that may be the last, one from between, and one that may not be there any more.
