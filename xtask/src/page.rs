@@ -141,7 +141,7 @@ fn build(steps: &mut Steps, into: &Path) -> Result<()> {
 }
 
 fn is_same(built: &Path, kept: &Path) -> Result<()> {
-    for file in ["index.html", "content-security-policy.txt", "licenses.md"] {
+    for file in ["index.html", "content-security-policy.txt"] {
         let read = |folder: &Path| {
             let path = folder.join(file);
             fs::read(&path).with_context(|| format!("reading {}", path.display()))

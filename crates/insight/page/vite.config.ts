@@ -1,8 +1,8 @@
-// Everything goes into one HTML file, which programs carry with them. The policy beside it lets a
-// browser run the script of that file and no other.
+// Everything goes into one HTML file, which programs carry with them, and so do the licenses of what it
+// is built of. The policy beside it lets a browser run the script of that file and no other.
 
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
@@ -15,16 +15,24 @@ function hashes(html: string, tag: string): string {
   return bodies.map((match) => `'sha256-${hash(match[1] ?? "")}'`).join(" ");
 }
 
-function policy(): Plugin {
+const LICENSES = "licenses.md";
+
+function finish(): Plugin {
   let folder = "";
   return {
-    name: "content-security-policy",
+    name: "finish",
     enforce: "post",
     configResolved({ root, build }) {
       folder = resolve(root, build.outDir);
     },
     closeBundle() {
-      const html = readFileSync(join(folder, "index.html"), "utf8");
+      const page = join(folder, "index.html");
+      const licenses = join(folder, LICENSES);
+      const html = readFileSync(page, "utf8");
+      const said = readFileSync(licenses, "utf8");
+      if (said.includes("--")) throw new Error("the licenses would end the comment that they are in");
+      writeFileSync(page, `${html.trimEnd()}\n<!--\n${said.trim()}\n-->\n`);
+      rmSync(licenses);
       const rules = [
         "default-src 'none'",
         `script-src ${hashes(html, "script")}`,
@@ -42,6 +50,6 @@ function policy(): Plugin {
 
 export default defineConfig({
   base: "./",
-  build: { target: "es2022", modulePreload: false, reportCompressedSize: false, license: { fileName: "licenses.md" } },
-  plugins: [viteSingleFile({ removeViteModuleLoader: true }), policy()],
+  build: { target: "es2022", modulePreload: false, reportCompressedSize: false, license: { fileName: LICENSES } },
+  plugins: [viteSingleFile({ removeViteModuleLoader: true }), finish()],
 });

@@ -93,17 +93,24 @@ function keepAsking<T>(question: string, heard: (answered: Answered<T>) => void)
   };
 }
 
-/** The newest answer to a question. After a refusal, the last answer stays beside it. */
-export function useAnswer<T>(question: string): Answered<T> {
-  const [answered, set] = useState<Answered<T>>({ data: null, refused: null });
+/**
+ * The newest answer to a question. After a refusal, the last answer stays beside it; and that of the
+ * question before stays until there is another.
+ */
+export function useAnswer<T>(question: string): Answered<T> & { is_busy: boolean } {
+  const [heard, set] = useState<Answered<T> & { question: string }>({
+    question: "",
+    data: null,
+    refused: null,
+  });
   useEffect(() => {
     let last: T | null = null;
     return keepAsking<T>(question, ({ data, refused }) => {
       last = data ?? last;
-      set({ data: last, refused });
+      set({ question, data: last, refused });
     });
   }, [question]);
-  return answered;
+  return { ...heard, is_busy: heard.question !== question };
 }
 
 /** What the whole page shows, whichever view is open. */

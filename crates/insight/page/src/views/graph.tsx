@@ -8,7 +8,7 @@ import { Missing, Panel } from "../parts";
 import { question, to } from "../route";
 import { count, HINTS, span, STATES, tail } from "../words";
 
-const WIDTH = 230;
+const WIDTH = 256;
 const HEIGHT = 46;
 
 interface Placed {
@@ -38,7 +38,7 @@ export function GraphView({ around }: { around: string }) {
         {graph && graph.left_out > 0 && ` ${count(graph.left_out)} more are not drawn.`}
       </p>
       {graph?.nodes.length ? (
-        <Drawing graph={graph} zoom={zoom} around={Number(around)} />
+        <Drawing graph={graph} zoom={zoom} around={Number(around)} is_busy={answered.is_busy} />
       ) : (
         <Missing answered={answered} none="Nothing waits on anything." />
       )}
@@ -46,12 +46,13 @@ export function GraphView({ around }: { around: string }) {
   );
 }
 
-function Drawing({ graph, zoom, around }: { graph: Graph; zoom: number; around: number }) {
+function Drawing(props: { graph: Graph; zoom: number; around: number; is_busy: boolean }) {
+  const { graph, zoom, around, is_busy } = props;
   // Where the nodes lie changes only when there are others.
   const shape = JSON.stringify([graph.nodes.map((node) => node.number), graph.edges]);
   const placed = useMemo(() => place(graph), [shape]);
   return (
-    <div class="drawing" tabIndex={0} role="region" aria-label="Graph">
+    <div class="drawing" aria-busy={is_busy} tabIndex={0} role="region" aria-label="Graph">
       <svg
         width={placed.width * zoom}
         height={placed.height * zoom}

@@ -55,7 +55,7 @@ export function Pending({ query }: { query: URLSearchParams }) {
           </button>
         )}
       </form>
-      <div class="scroll">
+      <div class="scroll" aria-busy={answered.is_busy}>
         <table>
           <thead>
             <tr>
