@@ -5,6 +5,9 @@
 page for browsers what is pending and why, and says it at the program's end. ``--trace FILE`` writes what happens to
 Deferreds into a file for https://ui.perfetto.dev.
 
+``python -m hereafter --explain ADDRESS [--svg | --dot]`` prints the story of a Deferred of a program that runs with
+``--inspect``, by its address on the page; as a tree, as a picture, or for Graphviz.
+
 ``python -m hereafter --check [module]`` says what is installed, and whose Deferred a module holds.
 """
 
@@ -21,6 +24,7 @@ from zipfile import is_zipfile
 from hereafter.takeover import install
 
 _USAGE = """usage: python -m hereafter [--inspect[=PORT]] [--trace FILE] [-m module | script.py] args...
+       python -m hereafter --explain ADDRESS [--svg | --dot]
        python -m hereafter --check [module]"""
 
 
@@ -49,6 +53,33 @@ def _check(names: list[str]) -> int:
         else:
             print(f"{name}: its Deferred is {held!r}, which is not ours")
             return 1
+    return 0
+
+
+def _explain(arguments: list[str]) -> int:
+    """
+    Print the story of a Deferred of another program, by what a browser shows as its address; 1 if that has none.
+    """
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    forms = {"": "txt", "--svg": "svg", "--dot": "dot"}
+    address, form = (*arguments, "", "")[:2]
+    page, _, number = address.rpartition("deferred/")
+    if len(arguments) > 2 or form not in forms or not page.startswith("http://") or not number.isdecimal():
+        sys.exit(
+            "--explain: give the address that a browser shows for a Deferred, as in\n"
+            "python -m hereafter --explain http://127.0.0.1:8123/0123456789abcdef/#/deferred/12 [--svg | --dot]"
+        )
+    try:
+        with urlopen(f"{page.removesuffix('#/')}deferred/{number}.{forms[form]}", timeout=60) as answer:
+            sys.stdout.write(answer.read().decode())
+    except HTTPError as refused:
+        print(f"--explain: {refused.read().decode().strip()}", file=sys.stderr)
+        return 1
+    except URLError as error:
+        print(f"--explain: the program does not answer: {error.reason}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -138,6 +169,8 @@ def main() -> None:
     if arguments[0] in ("-h", "--help"):
         print(_USAGE)
         return
+    if arguments[0] == "--explain":
+        sys.exit(_explain(arguments[1:]))
     if arguments[0] == "--check":
         sys.exit(_check(arguments[1:]))
     install()

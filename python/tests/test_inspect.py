@@ -547,6 +547,11 @@ def data(page: str, what: str) -> Any:
     return json.loads(text)
 
 
+def from_outside(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hereafter", "--explain", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+
+
 class TestThePage:
     """What the page is told, as it asks for it."""
 
@@ -637,6 +642,28 @@ class TestThePage:
         assert data(reached, "now")["pending"] >= 0
         # Who is served to others goes by any name.
         assert asked(reached, "now", Host="a.name")[0] == (200 if host == "0.0.0.0" else 421)
+
+    @pytest.mark.parametrize(
+        ("form", "begins"), [((), "Deferred {} at 0x"), (("--svg",), "<svg "), (("--dot",), "digraph ")]
+    )
+    def test_aDeferredIsExplainedFromOutside(self, page: str, form: tuple[str, ...], begins: str) -> None:
+        deferred: Deferred[int] = Deferred()
+        number = explain(deferred).number
+        ended = from_outside(f"{page}#/deferred/{number}", *form)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.startswith(begins.format(number))
+        gone = from_outside(f"{page}#/deferred/0", *form)
+        assert (gone.returncode, gone.stdout, gone.stderr) == (1, "", "--explain: #0 is not pending any more\n")
+
+    @pytest.mark.parametrize("wrong", [(), ("12",), ("http://127.0.0.1:1/x/#/pending",), ("#/deferred/1", "--png")])
+    def test_whoAsksWronglyIsToldHowToAsk(self, wrong: tuple[str, ...]) -> None:
+        ended = from_outside(*wrong)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("--explain: give the address that a browser shows")
+
+    def test_aProgramThatHasEndedDoesNotAnswer(self) -> None:
+        ended = from_outside("http://127.0.0.1:1/x/#/deferred/1")
+        assert ended.stderr.startswith("--explain: the program does not answer: ")
 
     def test_onlyWhoKnowsTheAddressIsAnswered(self, page: str) -> None:
         host = page.split("/")[2]

@@ -137,6 +137,21 @@ fn a_story_is_told_link_by_link() {
 }
 
 #[test]
+fn a_story_comes_in_several_forms() {
+    let program = small();
+    for (form, kind, begins) in [
+        ("txt", "text/plain", "#3 waits"),
+        ("svg", "image/svg+xml", "<svg "),
+        ("dot", "text/vnd.graphviz", "digraph "),
+    ] {
+        let answer = answer(&program, &format!("deferred/3.{form}"));
+        assert_eq!(answer.status, 200, "{form}: {}", answer.body);
+        assert!(answer.content_type.starts_with(kind), "{}", answer.content_type);
+        assert!(answer.body.starts_with(begins), "{}", answer.body);
+    }
+}
+
+#[test]
 fn nonsense_is_answered_in_words() {
     let program = small();
     for asked in [
@@ -151,6 +166,9 @@ fn nonsense_is_answered_in_words() {
         "deferred/x",
         "deferred/99999999999999999999999",
         "deferred/",
+        "deferred/3.png",
+        "deferred/3.",
+        "deferred/.svg",
     ] {
         let answer = answer(&program, asked);
         assert_eq!(answer.status, 400, "{asked}: {}", answer.body);

@@ -144,6 +144,10 @@ test("one that waits is told down to the innermost, and drawn", async () => {
   await open("pending?state=waits&sort=waiters&order=asc");
   await page.locator("tbody a").first().click();
   await sees("waits on");
+  const drawn = await page.getByRole("link", { name: "As a picture" }).getAttribute("href");
+  const picture = await page.request.get(new URL(drawn, url).href);
+  assert.equal(picture.headers()["content-type"], "image/svg+xml");
+  assert.match(await picture.text(), /^<svg /);
   await page.getByRole("link", { name: "In the graph" }).click();
   await page.locator(".node.centre").waitFor();
   assert.ok((await page.locator(".node").count()) >= 2);

@@ -93,7 +93,7 @@ impl Answer {
 /// |---|---|
 /// | `now` | counts, how many are pending, at which places they were made, what may never end |
 /// | `deferreds?site=&text=&state=&hint=&hinted=&sort=&order=&offset=&limit=` | those that are pending |
-/// | `deferred/N` | the story of one |
+/// | `deferred/N` | the story of one; `deferred/N.txt` as a tree, `N.svg` and `N.dot` as pictures |
 /// | `graph`, `graph?around=N` | what waits on what |
 /// | `slow`, `failures`, `lost` | what the journal has of them |
 ///
@@ -112,10 +112,13 @@ pub fn answer<D: Door>(door: &D, asked: &str) -> Answer {
         "failures" => Ok(events(door.journal().failures())),
         "lost" => Ok(events(door.journal().gone())),
         _ => match path.strip_prefix("deferred/") {
-            Some(number) => match number.parse() {
-                Ok(number) => Ok(deferred(door, number)),
-                Err(error) => Err(format!("{number:?} is no deferred's number: {error}")),
-            },
+            Some(asked) => {
+                let (number, form) = asked.split_once('.').unwrap_or((asked, "json"));
+                match number.parse() {
+                    Ok(number) => Ok(deferred(door, number, form)),
+                    Err(error) => Err(format!("{number:?} is no deferred's number: {error}")),
+                }
+            }
             None => Ok(Answer::words(404, "there is no such question")),
         },
     };
@@ -331,11 +334,16 @@ fn deferreds<D: Door>(door: &D, query: &Query) -> Answer {
     })
 }
 
-fn deferred<D: Door>(door: &D, number: u64) -> Answer {
-    match door.story(number) {
-        Some(story) => Answer::json(&Tree::from(&story)),
-        None => gone(number),
-    }
+fn deferred<D: Door>(door: &D, number: u64, form: &str) -> Answer {
+    let Some(story) = door.story(number) else { return gone(number) };
+    let (content_type, body) = match form {
+        "json" => return Answer::json(&Tree::from(&story)),
+        "txt" => ("text/plain; charset=utf-8", story.to_string()),
+        "svg" => ("image/svg+xml", story.to_svg()),
+        "dot" => ("text/vnd.graphviz; charset=utf-8", story.to_dot()),
+        other => return Answer::words(400, &format!("there is no form {other:?} of a story")),
+    };
+    Answer { status: 200, content_type, body: Cow::Owned(body) }
 }
 
 /// Which part of the graph is asked for.

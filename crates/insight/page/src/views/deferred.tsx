@@ -13,7 +13,15 @@ export function DeferredView({ number }: { number: string }) {
   const found = useAnswer<Rows>(`deferreds?${question({ text: `#${number}` })}`).data;
   const hint = found?.rows.find((row) => String(row.number) === number)?.hint;
   return (
-    <Panel title={`Deferred #${number}`} aside={<a href={to("graph", { around: number })}>In the graph</a>}>
+    <Panel
+      title={`Deferred #${number}`}
+      aside={
+        <span class="links">
+          <a href={`deferred/${encodeURIComponent(number)}.svg`}>As a picture</a>
+          <a href={to("graph", { around: number })}>In the graph</a>
+        </span>
+      }
+    >
       {data && refused && (
         <p class="note" role="status">
           It has come to its end since. This is the last that was seen of it.
