@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import ast
 import gc
 import json
 import re
@@ -727,6 +728,18 @@ def test_aTraceThatCannotBeWrittenIsNamed(tmp_path: Path) -> None:
     assert ended.stderr.startswith("hereafter: HEREAFTER_TRACE: ") and str(out) in ended.stderr
     ended = run(program, "--trace=")
     assert ended.stderr == "--trace: the file to write is missing\n"
+
+
+def test_theManualNamesPlacesThatThereAre() -> None:
+    root = Path(__file__).parents[2]
+    program = root / "examples" / "inspected.py"
+    tree = ast.parse(program.read_text())
+    functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)]
+    named = re.findall(r"examples/inspected\.py:(\d+) in (\w+)", (root / "docs" / "why-has-it-not-fired.md").read_text())
+    assert len(named) > 10
+    for line, function in named:
+        (there,) = (each for each in functions if each.name == function)
+        assert there.lineno < int(line) <= (there.end_lineno or 0), f"{function} is not in line {line}"
 
 
 def test_theExamplesOfTheModuleAreTrue() -> None:
