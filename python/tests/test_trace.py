@@ -83,3 +83,32 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
     code = f"from hereafter import inspect; inspect.trace_to({str(path)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert f"FileNotFoundError: the trace file {path} cannot be written" in done.stderr
+
+
+FORKS = """
+import os, sys
+from twisted.internet.defer import Deferred
+from hereafter import inspect
+
+inspect.trace_to(sys.argv[1])
+def first(): return Deferred()
+def second(): return Deferred()
+kept = first()
+child = os.fork()
+second() if child == 0 else None
+if child == 0:
+    inspect.trace_end()
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_fork_leaves_the_file_to_whom_it_belongs(tmp_path: Path) -> None:
+    """What the child does is not in it, and what there was is not in it twice."""
+    program, path = tmp_path / "app.py", tmp_path / "out.json"
+    program.write_text(FORKS)
+    done = run(str(program), str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    names = [event["name"] for event in json.loads(path.read_text())]
+    assert len([name for name in names if name.endswith("in first")]) == 1
+    assert not [name for name in names if name.endswith("in second")]

@@ -74,6 +74,8 @@ struct Out {
     /// It can be written over. What cannot, a pipe say, gets no end before the last.
     is_seekable: bool,
     is_broken: bool,
+    /// The process that writes it.
+    process: u32,
     threads: u32,
 }
 
@@ -114,6 +116,7 @@ impl Trace {
             length: 0,
             is_seekable,
             is_broken: false,
+            process,
             threads: 0,
         };
         out.write(false).map_err(|error| named(path, &error))?;
@@ -275,7 +278,7 @@ impl Trace {
     /// Gathers events, which `put` writes.
     fn write(&self, at: Moment, put: impl FnOnce(&mut String, u32) -> fmt::Result) {
         let mut out = self.out();
-        if out.is_broken {
+        if out.is_over() {
             return;
         }
         let thread = out.thread(self.id);
@@ -321,9 +324,16 @@ impl Out {
         number
     }
 
+    /// Whether nothing more is written: also by the copy of this that a fork leaves in another process,
+    /// which would write into the same file.
+    fn is_over(&mut self) -> bool {
+        self.is_broken |= self.process != std::process::id();
+        self.is_broken
+    }
+
     /// Writes what was gathered; if that fails, says so and gives up.
     fn flush(&mut self, is_last: bool) {
-        if self.is_broken {
+        if self.is_over() {
             return;
         }
         if let Err(error) = self.write(is_last) {
