@@ -88,6 +88,16 @@ def _telling(names: dict[str, Any]) -> Any:
     return _adopt(DebugInfo, names)
 
 
+def _thrower(_: Any) -> Callable[..., None]:
+    """
+    What throws into a wait.
+    """
+    wait = _throw()
+    # One that has not begun would let a `StopIteration` out.
+    next(wait)
+    return wait.throw
+
+
 def _inline_callbacks(names: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     run, shorten = _hereafter._run_function, _hereafter._shorten
 
@@ -133,7 +143,7 @@ def rebuild(names: dict[str, Any]) -> None:
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])
-    type(new().__await__()).throw = property(lambda _: _throw().throw)
+    type(new().__await__()).throw = property(_thrower)
     new._callbacks = property(_callbacks.get, _callbacks.replace)
     names["Deferred"] = new
     names["_DEFERRED_SUBCLASSES"] = _hereafter._DEFERRED_SUBCLASSES
