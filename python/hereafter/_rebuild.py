@@ -65,7 +65,7 @@ def _throw() -> Generator[None, None, None]:
     Stand for a wait into which something is thrown.
 
     Twisted's own leaves a frame of Python code in the traceback there too, and some count the lines of a
-    traceback. A generator's keeps no frames of those who called it, as a function's would.
+    traceback. A generator's keeps no frames of those who called it, up to CPython 3.11; a function's would.
     """
     yield
 
