@@ -598,8 +598,12 @@ impl<T: 'static> Drop for Deferred<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Deferred<T> {
     /// As Twisted's `repr`: `<Deferred at 0x... waiting on Deferred at 0x...>`, and where it was
-    /// made.
+    /// made. While it is inspected, `{:#?}` tells its whole story.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "inspect")]
+        if f.alternate() && crate::inspect::enabled() {
+            return f.write_str(crate::inspect::explain(self).to_string().trim_end());
+        }
         match &self.repr {
             Repr::Ready(Ok(value)) => write!(f, "<Deferred current result: {value:?}>"),
             Repr::Ready(Err(failure)) => write!(f, "<Deferred current result: {failure:?}>"),

@@ -223,6 +223,46 @@ fn a_report_tells_the_story() {
 }
 
 #[test]
+fn a_trigger_that_was_lost_is_reported_with_the_story_of_who_waited_for_it() {
+    inspect::enable();
+    let collector = report::collect();
+    let (lost, answer) = Deferred::<u32>::new();
+    let (trigger, d) = Deferred::<u32>::new();
+    d.add_callback(move |_| answer).map(|n| println!("the answer is {n}")).detach();
+    trigger.callback(1);
+    drop(lost);
+    let reports = collector.take();
+    let history = reports[0].history.as_deref().unwrap();
+    assert!(history.contains("failed: hereafter::errors::Abandoned"), "{history}");
+    assert!(history.contains("then waited "), "{history}");
+    assert!(reports[0].failure.to_string().contains("inspect.rs"), "{}", reports[0].failure);
+}
+
+#[test]
+fn one_that_would_wait_on_itself_is_reported_with_its_story() {
+    inspect::enable();
+    let collector = report::collect();
+    let slot = std::rc::Rc::new(std::cell::RefCell::new(None::<Deferred<u32>>));
+    let (trigger, d) = Deferred::<u32>::new();
+    let own = slot.clone();
+    *slot.borrow_mut() = Some(d.add_callback(move |_| own.take().expect("it is there")));
+    trigger.callback(1);
+    let reports = collector.take();
+    let history = reports[0].history.as_deref().unwrap();
+    assert!(history.contains("failed: hereafter::errors::CycleError"), "{history}");
+}
+
+#[test]
+fn debug_tells_the_story_where_it_may_take_several_lines() {
+    inspect::enable();
+    let (_trigger, d) = Deferred::<u32>::new();
+    let d = d.map(|n| n + 1);
+    let text = format!("{d:#?}");
+    assert!(text.ends_with(": still to come") && text.lines().count() == 3, "{text}");
+    assert_eq!(format!("{d:?}").lines().count(), 1);
+}
+
+#[test]
 fn a_link_may_ask_for_the_story_of_its_own_deferred() {
     inspect::enable();
     let (trigger, d) = Deferred::<u32>::new();
