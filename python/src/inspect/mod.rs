@@ -185,10 +185,21 @@ fn is_own<'py>(py: Python<'py>) -> impl Fn(&Bound<'py, PyAny>) -> bool {
 
 /// Whether these are the globals of a module of Twisted's.
 fn is_of_twisted(globals: &Bound<'_, PyAny>) -> bool {
+    /// Those of the program's module that was the last to be asked about; mostly it is the next, too.
+    static OF_THE_PROGRAM: Attached<Cell<usize>> = Attached::new(Cell::new(0));
+    let last = OF_THE_PROGRAM.get(globals.py());
+    let address = globals.as_ptr().addr();
+    if last.get() == address {
+        return false;
+    }
     let Ok(globals) = globals.cast_exact::<PyDict>() else { return false };
     let name = globals.get_item(name!(globals.py(), __name__)).ok().flatten();
     let name = name.as_ref().and_then(|name| name.cast_exact::<PyString>().ok());
-    name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")))
+    let is = name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")));
+    if !is {
+        last.set(address);
+    }
+    is
 }
 
 /// The link, with its place if it is one that the program adds.
@@ -327,7 +338,16 @@ fn links_to_come(its: &State) -> Vec<(Kind, Somewhere)> {
 }
 
 fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
-    state(deferred).result.get(deferred.py()).is_some_and(|result| failure::is_failure(&result))
+    failure_in(deferred).is_some()
+}
+
+/// The failure that a Deferred has, if its result is one.
+#[inline]
+fn failure_in<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
+    let result = &state(deferred).result;
+    // Next to none is any kind of exception.
+    result.peek().filter(|(_, kind)| raw::is_exception_class(*kind))?;
+    result.get(deferred.py()).filter(failure::is_failure)
 }
 
 fn end(deferred: &Bound<'_, Deferred>) -> End {
@@ -336,9 +356,7 @@ fn end(deferred: &Bound<'_, Deferred>) -> End {
 
 /// The class of the exception, if there is a failure.
 fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<Name> {
-    let py = deferred.py();
-    let result = state(deferred).result.get(py).filter(failure::is_failure)?;
-    Some(Name::from(class_of(&result)))
+    failure_in(deferred).map(|failure| Name::from(class_of(&failure)))
 }
 
 /// The class of the exception in a failure; runs no code of anybody else's.
