@@ -8,7 +8,7 @@ use crate::twisted::twisted;
 use crate::world::{Link, fire_next, pass, state};
 use hereafter_engine::Step;
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::PyAssertionError;
+use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyTuple};
@@ -346,12 +346,41 @@ pub(crate) fn parse_results<'py>(
     let values = raw::list(py)?;
     for item in results.try_iter()? {
         let item = item?;
-        if !item.get_item(0)?.is_truthy()? {
-            return Err(raw::error::<PyAssertionError>(py, "a member of the list failed"));
+        let failed = || Err(raw::error::<PyAssertionError>(py, "a member of the list failed"));
+        if item.is_none() {
+            return failed();
         }
-        values.append(item.get_item(1)?)?;
+        let (success, value) = two(&item)?;
+        if !success.is_truthy()? {
+            return failed();
+        }
+        values.append(value)?;
     }
     Ok(values)
+}
+
+/// The two things that something is made of, as Python takes it apart.
+fn two<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    if let Ok(pair) = item.cast_exact::<PyTuple>()
+        && let (Ok(first), Ok(second)) = (pair.get_item(0), pair.get_item(1))
+        && pair.len() == 2
+    {
+        return Ok((first, second));
+    }
+    let mut parts = item.try_iter()?;
+    let mut next = |count: usize| {
+        let few = format!("not enough values to unpack (expected 2, got {count})");
+        parts.next().unwrap_or_else(|| Err(raw::error::<PyValueError>(item.py(), few)))
+    };
+    let (first, second) = (next(0)?, next(1)?);
+    match parts.next() {
+        None => Ok((first, second)),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) => {
+            let many = "too many values to unpack (expected 2)";
+            Err(raw::error::<PyValueError>(item.py(), many))
+        }
+    }
 }
 
 /// A Deferred that fires with the list of all values, or with a `FirstError` for the first failure.

@@ -192,3 +192,22 @@ class Classes(SynchronousTestCase):
         self.assertFalse(hasattr(deferred, "result"))
         deferred.callback(None)
         self.assertIsNone(deferred.result)
+
+
+class TestGatherResults(SynchronousTestCase):
+    """What a list of values is made of."""
+
+    def test_whatItIsFiredWithIsTakenApartAsPythonDoesIt(self):
+        for item, error in [
+            ("abc", ValueError),
+            ("a", ValueError),
+            (None, AssertionError),
+            ((False, 1), AssertionError),
+            (5, TypeError),
+        ]:
+            gathered = defer.gatherResults([Deferred()])
+            gathered.callback([(True, 1), item])
+            self.failureResultOf(gathered, error)
+        gathered = defer.gatherResults([Deferred()])
+        gathered.callback([[True, 1], "ab"])
+        self.assertEqual(self.successResultOf(gathered), [1, "b"])

@@ -367,11 +367,7 @@ fn class_of(failure: &Bound<'_, PyAny>) -> String {
     // One that derives from it may have any code for its attributes.
     let kind = if plain { failure.getattr(name!(py, r#type)).ok() } else { None };
     let kind = kind.and_then(|kind| kind.cast_into::<PyType>().ok()).unwrap_or(class);
-    class_name(&kind)
-}
-
-fn class_name(class: &Bound<'_, PyType>) -> String {
-    class.name().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
+    raw::class_name(&kind)
 }
 
 /// What a Deferred is called in the history of another.
@@ -385,7 +381,7 @@ fn number(deferred: &Bound<'_, Deferred>) -> Option<u64> {
 
 /// What a Deferred is called in its story.
 fn name_of(deferred: &Bound<'_, Deferred>) -> String {
-    let class = class_name(&deferred.get_type());
+    let class = raw::class_name(&deferred.get_type());
     named(&class, number(deferred), deferred.as_ptr().addr())
 }
 

@@ -1,8 +1,6 @@
 //! How what is noted of a Deferred is put into words.
 
-use super::{
-    Noted, Somewhere, class_name, class_of, find, is_pending, links_to_come, name_of, named, page,
-};
+use super::{Noted, Somewhere, class_of, find, is_pending, links_to_come, name_of, named, page};
 use crate::awaiter::Awaiter;
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
@@ -198,7 +196,7 @@ fn text(object: PyResult<Bound<'_, PyAny>>) -> String {
 fn said(failure: &Bound<'_, PyAny>) -> String {
     let py = failure.py();
     let Ok(value) = failure.getattr(name!(py, value)) else { return "?".to_owned() };
-    let class = class_name(&value.get_type());
+    let class = raw::class_name(&value.get_type());
     let Ok(whole) = value.str() else {
         return format!("{class}: (it raises when it is asked what it is)");
     };

@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyClass, ffi};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Whether `kind` is `of`, or a class that derives from it.
@@ -36,6 +37,13 @@ pub(crate) fn is_heap_class(kind: *mut ffi::PyTypeObject) -> bool {
 pub(crate) fn is_exception_class(kind: *mut ffi::PyTypeObject) -> bool {
     // SAFETY: callers pass the types of living objects.
     unsafe { ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS) != 0 }
+}
+
+/// The name of a class, without its module; asks nobody, and makes no object.
+pub(crate) fn class_name(class: &Bound<'_, PyType>) -> String {
+    // SAFETY: a class that is alive has a name, which ends with a zero and is copied before anything else is done.
+    let name = unsafe { CStr::from_ptr((*class.as_type_ptr()).tp_name) }.to_string_lossy();
+    name.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
 /// Whether objects of this class can be awaited.

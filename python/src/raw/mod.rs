@@ -33,7 +33,7 @@ mod store;
 
 pub(crate) use call::{Call, Called, Raised, between_errors, call_one, call_with, handling};
 pub(crate) use class::{
-    Watch, as_instance, can_be_awaited, class, derives, exception, has_attributes,
+    Watch, as_instance, can_be_awaited, class, class_name, derives, exception, has_attributes,
     is_exception_class, is_heap_class, new_exception, set_traceback, traceback,
 };
 pub(crate) use entry::{
