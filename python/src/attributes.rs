@@ -20,8 +20,7 @@ pub(crate) fn attribute<'py, T>(
     name: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
     slot.get(object.py()).ok_or_else(|| {
-        let class =
-            object.as_any().get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
+        let class = raw::class_name(&object.as_any().get_type());
         raw::error::<PyAttributeError>(
             object.py(),
             format!("'{class}' object has no attribute '{name}'"),

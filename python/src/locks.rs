@@ -66,7 +66,7 @@ static LOCK: Methods<DeferredLock, 3> = Methods::new(REPLACEABLE);
 static SEMAPHORE: Methods<DeferredSemaphore, 3> = Methods::new(REPLACEABLE);
 
 fn has_no(primitive: &Bound<'_, Primitive>, method: &str) -> PyResult<()> {
-    let class = primitive.as_any().get_type().name()?;
+    let class = raw::class_name(&primitive.as_any().get_type());
     Err(raw::error::<PyNotImplementedError>(
         primitive.py(),
         format!("{class} has to define {method}()"),

@@ -191,7 +191,7 @@ fn enabled() -> bool {
 #[pyfunction]
 fn explain(deferred: &Bound<'_, PyAny>) -> PyResult<Story> {
     let wrong = || {
-        let class = deferred.get_type().name()?;
+        let class = raw::class_name(&deferred.get_type());
         let said = format!("explain() is for a Deferred, and got an object of class {class}");
         Err(raw::error::<PyTypeError>(deferred.py(), said))
     };
