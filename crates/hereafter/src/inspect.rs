@@ -46,7 +46,7 @@ use crate::failure::Failure;
 use core::cell::RefCell;
 use core::panic::Location;
 use hereafter_engine::{Event, Step};
-use hereafter_insight::{Before, History, Ran, Roll};
+use hereafter_insight::{Before, History, Roll};
 pub use hereafter_insight::{End, Kind, Name, Now, Story, Told};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -402,42 +402,9 @@ fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     story.made = Some(cell.made().to_string());
     cell.with_notes(|notes| {
         let Some(history) = notes.and_then(|notes| notes.history.as_ref()) else { return };
-        story.number = Some(history.number());
-        story.within = history.within().map(numbered);
-        story.age = Some(history.age());
-        story.fired_after = history.fired_after();
-        story.cancelled = history.was_cancelled();
-        if matches!(story.now, Now::Paused(_)) {
-            story.paused = history.paused_at().map(ToString::to_string);
-        }
-        story.left_out = history.left_out();
-        story.links.extend(history.links().chain(history.current().map(|(ran, _)| ran)).map(told));
+        story.tell(history, |place| Some(place.to_string()), |number| find(number).is_some());
     });
-    story.links.extend(body.links_to_come().into_iter().map(|link| Told {
-        kind: link.kind,
-        added: Some(link.added.to_string()),
-        end: None,
-        took: None,
-        waited: None,
-        kept: None,
-    }));
+    let to_come = body.links_to_come().into_iter();
+    story.links.extend(to_come.map(|link| Told::to_come(link.kind, Some(link.added.to_string()))));
     story
-}
-
-fn numbered(number: u64) -> String {
-    format!("Deferred {number}")
-}
-
-fn told(ran: Ran<&'static Location<'static>>) -> Told {
-    let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
-    // What was given back is waited for, or was.
-    let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
-    Told {
-        kept: kept.and_then(|number| find(number).map(|_| numbered(number))),
-        kind: ran.kind,
-        added: ran.added.map(ToString::to_string),
-        end: Some(ran.end),
-        took,
-        waited: ran.waited,
-    }
 }

@@ -1,5 +1,6 @@
 //! What is told of a deferred.
 
+use crate::history::History;
 use crate::name::Name;
 use core::fmt;
 use std::time::Duration;
@@ -219,6 +220,56 @@ impl Story {
         lines
     }
 
+    /// Tells what a history has noted. `place` puts a place into words, and `is_pending` says whether
+    /// the deferred of a number is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind, Now, Story};
+    ///
+    /// let mut history = History::new(3);
+    /// history.runs(Kind::Callback, Some(4));
+    /// history.ran(End::Value);
+    /// let mut story = Story::new("Deferred", Now::Value);
+    /// story.tell(&history, |line| Some(format!("app.rs:{line}")), |_| false);
+    /// assert_eq!(story.made.as_deref(), Some("app.rs:3"));
+    /// assert_eq!(story.links[0].added.as_deref(), Some("app.rs:4"));
+    /// ```
+    pub fn tell<P: Clone>(
+        &mut self,
+        history: &History<P>,
+        place: impl Fn(&P) -> Option<String>,
+        is_pending: impl Fn(u64) -> bool,
+    ) {
+        let numbered = |number| format!("Deferred {number}");
+        self.number = Some(history.number());
+        self.made = place(history.made());
+        self.within = history.within().map(numbered);
+        self.age = Some(history.age());
+        self.fired_after = history.fired_after();
+        self.cancelled = history.was_cancelled();
+        if matches!(self.now, Now::Paused(_)) {
+            self.paused = history.paused_at().and_then(&place);
+        }
+        self.left_out = history.left_out();
+        let ran = history.links().chain(history.current().map(|(ran, _)| ran));
+        self.links.extend(ran.map(|ran| {
+            let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
+            // What was given back is waited for, or was.
+            let is_kept = !matches!(ran.end, End::Returned(_)) && ran.waited.is_none();
+            let kept = ran.made.filter(|number| is_kept && is_pending(*number));
+            Told {
+                kind: ran.kind,
+                added: ran.added.as_ref().and_then(&place),
+                end: Some(ran.end),
+                took,
+                waited: ran.waited,
+                kept: kept.map(numbered),
+            }
+        }));
+    }
+
     /// The lines under its name.
     fn lines(&self) -> Vec<String> {
         let mut lines = self.facts();
@@ -231,6 +282,20 @@ impl Story {
         }
         lines.extend(ahead.iter().map(ToString::to_string));
         lines
+    }
+}
+
+impl Told {
+    /// One that is still to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{Kind, Told};
+    /// assert_eq!(Told::to_come(Kind::Errback, None).to_string(), "errback: still to come");
+    /// ```
+    pub fn to_come(kind: Kind, added: Option<String>) -> Self {
+        Self { kind, added, end: None, took: None, waited: None, kept: None }
     }
 }
 

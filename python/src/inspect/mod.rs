@@ -53,6 +53,10 @@ impl Noted {
         }
     }
 
+    fn number(&self) -> u64 {
+        self.history.borrow().number()
+    }
+
     /// A copy, for as long as it takes to tell it.
     fn history(&self) -> History<Somewhere> {
         self.history.borrow().clone()
@@ -69,7 +73,7 @@ const SPARE: usize = 64;
 static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(Vec::new()));
 
 /// What is switched on.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "they are switches")]
 struct Switches {
     histories: bool,
@@ -129,7 +133,7 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
         }
         None => Box::new(Noted { history: RefCell::new(History::new(made)), address }),
     };
-    ALIVE.enter(deferred, noted.history.borrow().number());
+    ALIVE.enter(deferred, noted.number());
     // There was none just now.
     let _ = its.history.set(noted);
     if let Some(noted) = its.history.get().filter(|_| is_traced()) {
@@ -150,7 +154,7 @@ pub(crate) fn put_away(its: &mut State) {
 
 #[cold]
 fn leave(noted: Box<Noted>) {
-    ALIVE.strike(noted.history.borrow().number());
+    ALIVE.strike(noted.number());
     if is_traced() {
         trace::gone(&noted);
     }
@@ -376,20 +380,13 @@ fn short_name(deferred: &Bound<'_, Deferred>) -> Name {
 }
 
 fn number(deferred: &Bound<'_, Deferred>) -> Option<u64> {
-    state(deferred).history.get().map(|noted| noted.history.borrow().number())
+    state(deferred).history.get().map(|noted| noted.number())
 }
 
 /// What a Deferred is called in its story.
 fn name_of(deferred: &Bound<'_, Deferred>) -> String {
     let class = raw::class_name(&deferred.get_type());
-    named(&class, number(deferred), deferred.as_ptr().addr())
-}
-
-fn named(class: &str, number: Option<u64>, address: usize) -> String {
-    match number {
-        Some(number) => format!("{class} {number} at 0x{address:x}"),
-        None => format!("{class} at 0x{address:x}"),
-    }
+    short_name(deferred).to_string().replacen("Deferred", &class, 1)
 }
 
 /// A Deferred is freed, or taken apart by the cycle collector: that it was lost is kept in mind, and a failure that
@@ -404,7 +401,7 @@ pub(crate) fn goes_away(its: &State, noted: &Noted) {
             raw::between_errors(py, || tell_in_report(&info, its, noted));
         }
         if !its.chain.is_fired() && !its.links.is_empty() {
-            let number = noted.history().number();
+            let number = noted.number();
             raw::between_errors(py, || page::lost(py, number, || of_gone(py, its, noted)));
         }
     });

@@ -94,7 +94,7 @@ impl Door for Process<'_> {
         for number in ALIVE.numbers(self.0) {
             let Some(deferred) = ALIVE.find(self.0, number) else { continue };
             rows.rows.extend(row(&deferred, number));
-            let waits = sources(&deferred).filter_map(|inner| number_of(&inner));
+            let waits = sources(&deferred).filter_map(|inner| super::number(&inner));
             rows.waits.extend(waits.map(|inner| (number, inner)));
         }
         rows
@@ -131,15 +131,18 @@ fn row(deferred: &Bound<'_, Deferred>, number: u64) -> Option<Row<Spot>> {
     } else {
         return None;
     };
-    let history = its.history.get()?.history();
-    let mut row = Row::new(number, Spot(history.made().clone()), history.born(), doing);
+    let (made, born, within) = {
+        let history = its.history.get()?.history.try_borrow().ok()?;
+        (history.made().clone(), history.born(), history.within())
+    };
+    let mut row = Row::new(number, Spot(made), born, doing);
     let links = links_to_come(its);
     row.ahead = u32::try_from(links.len()).unwrap_or(u32::MAX);
     let is_waited_for = || links.iter().any(|(kind, _)| *kind == Kind::Own);
     row.hint = match doing {
         Doing::Paused => Some(Hint::Paused),
         Doing::Unfired if is_left(deferred) => Some(Hint::LostTrigger),
-        Doing::Unfired | Doing::Waits if history.within().is_some() && !is_waited_for() => {
+        Doing::Unfired | Doing::Waits if within.is_some() && !is_waited_for() => {
             Some(Hint::NotWaitedFor)
         }
         _ => None,
@@ -155,10 +158,6 @@ fn sources<'py>(
     let members = members.ok().filter(|_| !state(deferred).chain.is_fired());
     let other = if members.is_some() { None } else { source(deferred) };
     members.into_iter().flatten().filter(is_pending).chain(other)
-}
-
-fn number_of(deferred: &Bound<'_, Deferred>) -> Option<u64> {
-    Some(state(deferred).history.get()?.history.borrow().number())
 }
 
 /// Looks into the journal, or does not if what it let go of has come back here.

@@ -1,6 +1,6 @@
 //! How what is noted of a Deferred is put into words.
 
-use super::{Noted, Somewhere, class_of, find, is_pending, links_to_come, name_of, named, page};
+use super::{Noted, Somewhere, class_of, find, is_pending, links_to_come, name_of, page};
 use crate::awaiter::Awaiter;
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
@@ -11,7 +11,7 @@ use crate::raw::{self, Place};
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, State, state};
 use hereafter_engine::World;
-use hereafter_insight::{End, History, Kind, Now, Ran, Story, Told};
+use hereafter_insight::{End, History, Name, Now, Story, Told};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use std::convert::Infallible;
@@ -91,10 +91,12 @@ pub(super) fn of_state(
 ) -> Story {
     let history = its.history.get().map(|noted| noted.history());
     let mut story = Story::new(name, now(py, its, history.as_ref(), by, say));
+    let place = |place: &Somewhere| Some(place_text(py, place.as_ref()?));
     if let Some(history) = &history {
-        tell_history(py, &mut story, history);
+        story.tell(history, place, |number| find(py, number).is_some());
     }
-    story.links.extend(to_come(py, &links_to_come(its)));
+    let to_come = links_to_come(its).into_iter();
+    story.links.extend(to_come.map(|(kind, added)| Told::to_come(kind, place(&added))));
     story
 }
 
@@ -128,51 +130,6 @@ fn now(
 
 fn has_handed_on(history: &History<Somewhere>) -> bool {
     history.links().last().is_some_and(|last| matches!(last.end, End::HandedOn(_)))
-}
-
-fn tell_history(py: Python<'_>, story: &mut Story, history: &History<Somewhere>) {
-    story.number = Some(history.number());
-    story.made = history.made().as_ref().map(|made| place_text(py, made));
-    story.within = history.within().map(numbered);
-    story.age = Some(history.age());
-    story.fired_after = history.fired_after();
-    story.cancelled = history.was_cancelled();
-    if matches!(story.now, Now::Paused(_)) {
-        let at = history.paused_at().and_then(Option::as_ref);
-        story.paused = at.map(|at| place_text(py, at));
-    }
-    story.left_out = history.left_out();
-    let ran = history.links().chain(history.current().map(|(ran, _)| ran));
-    story.links.extend(ran.map(|ran| told(py, ran)));
-}
-
-fn told(py: Python<'_>, ran: Ran<Somewhere>) -> Told {
-    let took = (!matches!(ran.end, End::Runs | End::Passed)).then_some(ran.took);
-    // What was given back is waited for, or was.
-    let kept = ran.made.filter(|_| !matches!(ran.end, End::Returned(_)) && ran.waited.is_none());
-    Told {
-        kept: kept.and_then(|number| find(py, number).map(|_| numbered(number))),
-        kind: ran.kind,
-        added: ran.added.as_ref().and_then(Option::as_ref).map(|added| place_text(py, added)),
-        end: Some(ran.end),
-        took,
-        waited: ran.waited,
-    }
-}
-
-fn to_come(py: Python<'_>, links: &[(Kind, Somewhere)]) -> impl Iterator<Item = Told> {
-    links.iter().map(move |(kind, added)| Told {
-        kind: *kind,
-        added: added.as_ref().map(|added| place_text(py, added)),
-        end: None,
-        took: None,
-        waited: None,
-        kept: None,
-    })
-}
-
-fn numbered(number: u64) -> String {
-    format!("Deferred {number}")
 }
 
 /// A place, as `file:line in function`.
@@ -349,7 +306,7 @@ pub(super) fn of_gone(py: Python<'_>, its: &State, noted: &Noted) -> Story {
 
 /// What a Deferred is called when it cannot be asked any more.
 fn name_of_gone(noted: &Noted) -> String {
-    named("Deferred", Some(noted.history().number()), noted.address)
+    Name::of_deferred(Some(noted.number()), noted.address).to_string()
 }
 
 /// Has Twisted's report of an unhandled failure tell the story of its Deferred.
@@ -362,7 +319,7 @@ pub(crate) fn tell_in_report(info: &Bound<'_, PyAny>, its: &State, noted: &Noted
             return Ok(());
         }
         let story = of_state(py, its, name_of_gone(noted), String::new(), said);
-        page::unhandled(py, noted.history().number(), &story);
+        page::unhandled(py, noted.number(), &story);
         info.setattr(name!(py, story), raw::text(py, story.to_string().trim_end())?)?;
         info.setattr(name!(py, __class__), &names.telling_info)
     };
