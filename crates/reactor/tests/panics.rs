@@ -134,6 +134,14 @@ impl Drop for Panics {
     }
 }
 
+/// A protocol goes away, once told that its connection is lost, and each of its panics was reported.
+async fn ends_once(fate: Rc<Fate>, collector: &report::Collector, at: &[&str]) {
+    let gone = fate.clone();
+    settle(move || gone.dropped.get() == 1).await;
+    assert_eq!(fate.lost.get(), 1, "{at:?}");
+    assert_eq!(headlines(&collector.take()).len(), at.len(), "{at:?}");
+}
+
 const METHODS: [&[&str]; 8] = [
     &["connection_made"],
     &["data_received"],
@@ -179,10 +187,7 @@ fn a_method_of_a_protocol_that_is_called_by_a_port() -> TestResult {
             let (recorder, record) = talker();
             connect_protocol(&to(&reactor, &port), recorder).await?;
             converse(&record).await?;
-            let gone = fate.clone();
-            settle(move || gone.dropped.get() == 1).await;
-            assert_eq!(fate.lost.get(), 1, "{at:?}");
-            assert_eq!(headlines(&collector.take()).len(), at.len(), "{at:?}");
+            ends_once(fate, &collector, at).await;
             goes_on(&reactor, &others).await?;
             port.stop_listening().await?;
             closed(others).await
@@ -208,10 +213,7 @@ fn a_method_of_a_protocol_that_has_connected() -> TestResult {
                 drop(connected?);
                 converse(&record).await?;
             }
-            let gone = fate.clone();
-            settle(move || gone.dropped.get() == 1).await;
-            assert_eq!(fate.lost.get(), 1, "{at:?}");
-            assert_eq!(headlines(&collector.take()).len(), at.len(), "{at:?}");
+            ends_once(fate, &collector, at).await;
             goes_on(&reactor, &others).await?;
             port.stop_listening().await?;
             closed(others).await
