@@ -116,15 +116,16 @@ test("the overview counts, and names places", async () => {
 test("what is pending is filtered and sorted", async () => {
   await open("pending");
   const rows = page.locator("tbody tr");
-  const all = await rows.count();
-  assert.ok(all >= 5);
+  assert.ok((await rows.count()) >= 5);
   await page.getByLabel("State").selectOption("paused");
   await settled();
-  assert.ok((await rows.count()) < all);
-  assert.ok((await rows.allInnerTexts()).every((row) => row.includes("paused")));
+  const paused = await rows.allInnerTexts();
+  assert.ok(paused.length > 0 && paused.every((row) => row.includes("paused")), paused.join());
   await page.getByLabel("State").selectOption("");
   await settled();
-  assert.ok((await rows.count()) >= all);
+  // The program goes on: how many are pending is another number each time.
+  const all = await rows.allInnerTexts();
+  assert.ok(all.length >= 5 && all.some((row) => !row.includes("paused")), all.join());
   await page.getByLabel("Place or number").fill("no such place");
   await sees("There is nothing like that.");
   await page.getByLabel("Place or number").fill("");
