@@ -4,7 +4,7 @@ The list of a Deferred's callbacks, as programs know it from Twisted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from typing import Any
 
 
@@ -32,6 +32,26 @@ class Callbacks(MutableSequence[Any]):
 
     def insert(self, index: int, value: Any) -> None:
         self._change(lambda links: links.insert(index, value))
+
+    # Each look at the Deferred makes a list anew. What a mixin would do one by one is done by one look.
+
+    def extend(self, values: Iterable[Any]) -> None:
+        self._change(lambda links: links.extend(values))
+
+    def clear(self) -> None:
+        self._deferred._links = []
+
+    def reverse(self) -> None:
+        self._change(lambda links: links.reverse())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._deferred._links)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return iter(self._deferred._links[::-1])
+
+    def index(self, value: Any, *between: int) -> int:
+        return int(self._deferred._links.index(value, *between))
 
     def __len__(self) -> int:
         return len(self._deferred._links)

@@ -349,7 +349,8 @@ class Side:
         if how == "pop":
             links.pop(0)
         elif how == "double":
-            links.extend(list(links))
+            # Done again and again, it would fill the memory.
+            links.extend(list(links)[:1000])
         elif how == "put":
             links.append(self.value(value))
         else:

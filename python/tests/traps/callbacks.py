@@ -113,6 +113,36 @@ def a_list_that_is_kept():
 
 
 @section
+def as_any_list():
+    d = Deferred().addCallback(one).addCallback(two)
+    first, last = d._callbacks
+    d._callbacks.extend(d._callbacks)
+    d._callbacks += [first]
+    shown(d)
+    print(d._callbacks.index(last), d._callbacks.index(last, 2), d._callbacks.index(first, 1, 3), d._callbacks.count(first))
+    print(first in d._callbacks, 1 in d._callbacks, [pair == first for pair in reversed(d._callbacks)])
+    d._callbacks.reverse()
+    d._callbacks.remove(last)
+    shown(d)
+    for missing in (lambda: d._callbacks.index(1), lambda: d._callbacks.remove(1)):
+        try:
+            missing()
+        except ValueError as error:
+            print(type(error).__name__)
+    d.callback("result")
+
+
+@section
+def very_many():
+    d = Deferred()
+    for _ in range(20_000):
+        d.addCallback(one)
+    d._callbacks.extend(list(d._callbacks))
+    print(len(d._callbacks), d._callbacks.index(d._callbacks[-1]), sum(1 for _ in d._callbacks))
+    d._callbacks.clear()
+
+
+@section
 def another_list():
     d = Deferred().addCallback(one)
     d._callbacks = Deferred().addCallback(two)._callbacks[:]
