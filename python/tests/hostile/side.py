@@ -350,7 +350,8 @@ class Side:
             links.pop(0)
         elif how == "double":
             # Done again and again, it would fill the memory.
-            links.extend(list(links)[:1000])
+            if len(links) < 1000:
+                links.extend(list(links))
         elif how == "put":
             links.append(self.value(value))
         else:
