@@ -203,15 +203,15 @@ impl Deferred {
             return;
         }
         for link in state.links.take() {
-            match link.into_plain() {
-                Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => {
+            match link {
+                Link::Waiter(other) | Link::Fire(other, _) | Link::Return(other) => {
                     bury(other.into_any());
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
                 Link::Turn(turn) => bury(turn.into_any()),
                 // What is given beside the result may be the next of a long row.
-                Link::Pair(pair) => match *pair {
+                Link::Pair(pair, _) => match *pair {
                     Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => {
                         call.take_apart(bury);
                     }
@@ -412,10 +412,11 @@ impl Deferred {
     }
 
     #[inline]
-    pub(crate) fn push(slf: &Bound<'_, Self>, link: Link) {
+    pub(crate) fn push(slf: &Bound<'_, Self>, mut link: Link) {
         let its = state(slf);
-        let link =
-            if its.history.get().is_some() { inspect::note_place(slf.py(), link) } else { link };
+        if its.history.get().is_some() {
+            inspect::note_place(slf.py(), &mut link);
+        }
         its.links.push(link);
         if its.chain.is_fired() {
             hereafter_engine::run::<PyWorld<'_>>(slf);
@@ -494,8 +495,8 @@ impl Deferred {
         {
             let callback = callback.unbind();
             let link = match errback {
-                None => Link::Callback(callback),
-                Some(errback) => Link::Pair(Box::new(Pair::Each(callback, errback.unbind()))),
+                None => Link::Callback(callback, None),
+                Some(errback) => Link::Pair(Box::new(Pair::Each(callback, errback.unbind())), None),
             };
             Self::push(slf, link);
             return Ok(slf.clone());
@@ -507,7 +508,7 @@ impl Deferred {
                 Pair::Either(callback, call_of(errback, errbackArgs, errbackKeywords)?)
             }
         };
-        Self::push(slf, Link::Pair(Box::new(pair)));
+        Self::push(slf, Link::Pair(Box::new(pair), None));
         Ok(slf.clone())
     }
 
@@ -534,7 +535,7 @@ impl Deferred {
         match as_deferred(&d) {
             Some(other) if Self::is_plain(other) && Self::is_plain(slf) => {
                 state(other).chained_to.set(Some(slf.clone().into_any()));
-                Self::push(slf, Link::Fire(other.clone().unbind()));
+                Self::push(slf, Link::Fire(other.clone().unbind(), None));
                 Ok(slf.clone().into_any())
             }
             _ => {
@@ -761,13 +762,13 @@ impl Deferred {
         for place in [&state.result, &state.canceller, &state.chained_to, &state.debug_info] {
             place.visit(&visit)?;
         }
-        state.links.each(|link| match link.plain() {
-            Link::Over(None) | Link::Noted(_) => Ok(()),
+        state.links.each(|link| match link {
+            Link::Over(None) => Ok(()),
             Link::Over(Some(left)) => visit.call(left),
-            Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
+            Link::Callback(function, _) | Link::Errback(function, _) | Link::Both(function, _) => {
                 visit.call(function)
             }
-            Link::Pair(pair) => match &**pair {
+            Link::Pair(pair, _) => match &**pair {
                 Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => call.visit(&visit),
                 Pair::Each(callback, errback) => {
                     visit.call(callback).and_then(|()| visit.call(errback))
@@ -776,11 +777,11 @@ impl Deferred {
                     callback.visit(&visit).and_then(|()| errback.visit(&visit))
                 }
             },
-            Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
+            Link::Waiter(other) | Link::Fire(other, _) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
             Link::Turn(turn) => visit.call(turn),
-            Link::Timeout(timeout) => visit.call(timeout),
+            Link::Timeout(timeout, _) => visit.call(timeout),
         })
     }
 

@@ -65,20 +65,21 @@ impl<const KIND: u8> Add<KIND> {
         if arguments.len() == 1 && arguments.named() == 0 {
             let function = arguments.get(0).unbind();
             return Some(match KIND {
-                CALLBACK => Link::Callback(function),
-                ERRBACK => Link::Errback(function),
-                _ => Link::Both(function),
+                CALLBACK => Link::Callback(function, None),
+                ERRBACK => Link::Errback(function, None),
+                _ => Link::Both(function, None),
             });
         }
         (arguments.len() > 0).then(|| Self::pair(Call::of_first(arguments)))
     }
 
     fn pair(call: Call) -> Link {
-        Link::Pair(Box::new(match KIND {
+        let pair = match KIND {
             CALLBACK => Pair::Callback(call),
             ERRBACK => Pair::Errback(call),
             _ => Pair::Both(call),
-        }))
+        };
+        Link::Pair(Box::new(pair), None)
     }
 
     /// The link, if the function is given by its name.

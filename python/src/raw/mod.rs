@@ -44,7 +44,9 @@ pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
 pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use roll::{Roll, references};
-pub(crate) use stack::{Look, Place, innermost, place, room_on_the_stack, stack};
+pub(crate) use stack::{
+    Instruction, Look, Place, innermost, instruction, place, room_on_the_stack, stack,
+};
 pub(crate) use store::{Queue, Slot};
 
 use pyo3::exceptions::PySystemError;

@@ -48,18 +48,20 @@ pub(crate) struct Place {
     instruction: std::ffi::c_int,
 }
 
-impl Clone for Place {
-    fn clone(&self) -> Self {
-        // SAFETY: rule 1: whoever holds what keeps places is attached.
-        let code = self.code.get(unsafe { Python::assume_attached() });
-        Self { code: code.map_or_else(Slot::default, Slot::of), instruction: self.instruction }
-    }
+/// An instruction of Python code: what is the same for the same place, as long as that code is alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Instruction {
+    /// The address of the code.
+    pub(crate) code: usize,
+    /// Where in it; as the interpreter counts, in bytes of two.
+    pub(crate) offset: std::ffi::c_int,
 }
 
 impl Place {
-    /// What is the same for the same place.
-    pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
-        (self.code.peek().map_or(0, |(code, _)| code.addr()), self.instruction)
+    /// The instruction that is there.
+    pub(crate) fn instruction(&self) -> Instruction {
+        let code = self.code.peek().map_or(0, |(code, _)| code.addr());
+        Instruction { code, offset: self.instruction }
     }
 
     /// The code.
@@ -89,28 +91,39 @@ pub(crate) enum Look {
 const FURTHER: usize = 4;
 
 /// Where the innermost frame of Python code stands that this thread is running and that `look` takes, by
-/// its globals; none if there is no such frame.
+/// its globals; none if there is no such frame. And whether that is the innermost of all, and `look` was certain.
 pub(crate) fn innermost<'py>(
     py: Python<'py>,
     look: impl Fn(&Bound<'py, PyAny>) -> Look,
-) -> Option<Place> {
-    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
-    let mut next = unsafe {
-        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
-    };
+) -> Option<(Place, bool)> {
+    let (mut next, mut is_first) = (current(py), true);
     let (mut perhaps, mut further) = (None, 0);
     while let Some(frame) = next.filter(|_| further <= FURTHER) {
-        next = before(&frame);
-        match look(&globals(&frame)?) {
-            Look::Here => return place(&frame).ok(),
-            Look::Perhaps => {
-                perhaps.get_or_insert(frame);
-                further += 1;
-            }
-            Look::LeftOut => {}
+        let look = look(&globals(&frame)?);
+        if let Look::Here = look {
+            return Some((place(&frame).ok()?, is_first));
         }
+        // To ask for it makes an object of it.
+        next = before(&frame);
+        if let Look::Perhaps = look {
+            perhaps.get_or_insert(frame);
+            further += 1;
+        }
+        is_first = false;
     }
-    place(&perhaps?).ok()
+    Some((place(&perhaps?).ok()?, false))
+}
+
+/// The frame that is being run; none if that is no Python code.
+fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>()) }
+}
+
+/// The instruction that the frame is at which is being run; none if that is no Python code.
+#[inline]
+pub(crate) fn instruction(py: Python<'_>) -> Option<Instruction> {
+    Some(place(&current(py)?).ok()?.instruction())
 }
 
 fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
@@ -152,10 +165,7 @@ fn before<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
 /// The line of each is worked out when it is asked for: that takes several times as long as all this.
 pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
     let mut places = Vec::new();
-    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
-    let mut next = unsafe {
-        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
-    };
+    let mut next = current(py);
     while let Some(frame) = next {
         places.push(place(&frame)?);
         next = before(&frame);
