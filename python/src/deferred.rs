@@ -232,13 +232,33 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        match Self::make_plain(py) {
+        match Self::make_quickly(py) {
             Some(new) => Ok(new),
             None => Self::make_slowly(py),
         }
     }
 
-    /// A new deferred, if nobody changed the class and there is room.
+    /// A new deferred, if there is next to nothing to do for it; within the bounds of `Fast::quick`.
+    #[inline]
+    pub(crate) fn make_quickly(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        Self::make_plain(py).or_else(|| Self::make_noted(py))
+    }
+
+    /// A new deferred with a history, if nobody changed the class and one was made here before; within the bounds of
+    /// `Fast::quick`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        if !Self::is_plain_class(py) {
+            return None;
+        }
+        let made = inspect::made_again(py)?;
+        let new = Layout::make(py, Self::bare())?;
+        inspect::begin_at(&new, made);
+        Some(new)
+    }
+
+    /// A new deferred without a history, if nobody changed the class and there is room.
     #[inline]
     pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
         let plain = plainness(py, Self::type_object_raw(py)) & UNNOTED != 0;
@@ -286,9 +306,17 @@ impl Deferred {
     /// A deferred that has fired with `result`.
     #[inline]
     pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
-        let new = Self::with_result(Self::make(result.py())?, result);
+        Self::make(result.py()).map(|new| Self::made_of(new, result))
+    }
+
+    /// The same of a new deferred, which may have a history.
+    pub(crate) fn made_of<'py>(
+        new: Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+    ) -> Bound<'py, Self> {
+        let new = Self::with_result(new, result);
         PyWorld::observe(&new, Event::Fired);
-        Ok(new)
+        new
     }
 
     /// The new deferred, fired with `result`.

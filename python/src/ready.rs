@@ -22,7 +22,10 @@ impl Fast for Succeed {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let result = arguments.only(name!(module.py(), result))?;
-        Some(Deferred::with_result(Deferred::make_plain(module.py())?, result).into_any())
+        if let Some(new) = Deferred::make_plain(module.py()) {
+            return Some(Deferred::with_result(new, result).into_any());
+        }
+        Some(Deferred::made_of(Deferred::make_noted(module.py())?, result).into_any())
     }
 
     fn call<'py>(

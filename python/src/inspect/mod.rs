@@ -16,7 +16,7 @@ mod story;
 mod told;
 mod trace;
 
-pub(crate) use places::Spot;
+pub(crate) use places::{Spot, here_again};
 use story::of_gone;
 pub(crate) use story::{story, tell_in_report};
 pub(crate) use told::{Story, add};
@@ -113,11 +113,19 @@ fn switch(change: impl FnOnce(Switches) -> Switches) {
 /// Begins the history of a new Deferred.
 #[cold]
 pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
-    let its = state(deferred);
-    if its.history.get().is_some() {
-        return;
+    if state(deferred).history.get().is_none() {
+        begin_at(deferred, places::made_here(deferred.py()));
     }
-    let (made, address) = (places::made_here(deferred.py()), deferred.as_ptr().addr());
+}
+
+/// Where a Deferred is made whose history can be begun quickly; runs no code, and drops nothing.
+pub(crate) fn made_again(py: Python<'_>) -> Option<Spot> {
+    if is_on() && !is_watched() { places::made_again(py) } else { None }
+}
+
+/// Begins the history of a Deferred that has none and was made there.
+pub(crate) fn begin_at(deferred: &Bound<'_, Deferred>, made: Spot) {
+    let (its, address) = (state(deferred), deferred.as_ptr().addr());
     let spare = SPARES.get(deferred.py()).borrow_mut().pop();
     let noted = match spare {
         Some(mut spare) => {
@@ -130,7 +138,15 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
     ALIVE.enter(deferred, noted.number());
     // There was none just now.
     let _ = its.history.set(noted);
-    if let Some(noted) = its.history.get().filter(|_| is_traced()) {
+    if is_watched() {
+        begun(deferred);
+    }
+}
+
+/// Tells those who want to know of a new Deferred.
+#[cold]
+fn begun(deferred: &Bound<'_, Deferred>) {
+    if let Some(noted) = state(deferred).history.get().filter(|_| is_traced()) {
         trace::made(deferred.py(), noted);
     }
     if keeps_journal() {

@@ -121,7 +121,7 @@ fn recall(py: Python<'_>, at: Instruction, asks: Asks) -> Option<Spot> {
 
 /// Where the program is, if it was there before; runs no code, and drops nothing.
 #[inline]
-pub(super) fn here_again(py: Python<'_>) -> Option<Spot> {
+pub(crate) fn here_again(py: Python<'_>) -> Option<Spot> {
     recall(py, raw::instruction(py)?, Asks::Link)
 }
 

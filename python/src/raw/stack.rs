@@ -44,26 +44,12 @@ fn look_at_the_stack(py: Python<'_>, here: usize) -> PyResult<()> {
 
 /// A place in code that was being run.
 pub(crate) struct Place {
-    code: Slot,
-    instruction: std::ffi::c_int,
-}
-
-/// An instruction of Python code: what is the same for the same place, as long as that code is alive.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    /// The address of the code.
-    pub(crate) code: usize,
-    /// Where in it; as the interpreter counts, in bytes of two.
-    pub(crate) offset: std::ffi::c_int,
+    pub(super) code: Slot,
+    /// Of the instruction, in bytes.
+    pub(super) offset: std::ffi::c_int,
 }
 
 impl Place {
-    /// The instruction that is there.
-    pub(crate) fn instruction(&self) -> Instruction {
-        let code = self.code.peek().map_or(0, |(code, _)| code.addr());
-        Instruction { code, offset: self.instruction }
-    }
-
     /// The code.
     pub(crate) fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.code.get(py).unwrap_or_else(|| py.None().into_bound(py))
@@ -73,7 +59,7 @@ impl Place {
     pub(crate) fn line(&self, py: Python<'_>) -> usize {
         let Some(code) = self.code.get(py) else { return 0 };
         // SAFETY: `place` found the code in a frame, so that is what it is.
-        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.instruction) };
+        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.offset) };
         usize::try_from(line).unwrap_or(0)
     }
 }
@@ -115,15 +101,9 @@ pub(crate) fn innermost<'py>(
 }
 
 /// The frame that is being run; none if that is no Python code.
-fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+pub(super) fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
     unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>()) }
-}
-
-/// The instruction that the frame is at which is being run; none if that is no Python code.
-#[inline]
-pub(crate) fn instruction(py: Python<'_>) -> Option<Instruction> {
-    Some(place(&current(py)?).ok()?.instruction())
 }
 
 fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
@@ -141,11 +121,11 @@ pub(crate) fn place(frame: &Bound<'_, PyAny>) -> PyResult<Place> {
     let code = owned(frame.py(), unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
     // A function for it came with 3.11 only.
     #[cfg(not(Py_3_11))]
-    let instruction = frame.getattr(name!(frame.py(), f_lasti))?.extract()?;
+    let offset = frame.getattr(name!(frame.py(), f_lasti))?.extract()?;
     // SAFETY: as above.
     #[cfg(Py_3_11)]
-    let instruction = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
-    Ok(Place { code: Slot::of(code), instruction })
+    let offset = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
+    Ok(Place { code: Slot::of(code), offset })
 }
 
 /// The frame that called this one; none if there is none, or no memory to say which.
