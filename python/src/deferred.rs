@@ -11,7 +11,7 @@ use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
-use hereafter_engine::{Claim, Event, Graveyard, World};
+use hereafter_engine::{Claim, Graveyard, World};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::PyTypeObject;
@@ -315,7 +315,7 @@ impl Deferred {
         result: Bound<'py, PyAny>,
     ) -> Bound<'py, Self> {
         let new = Self::with_result(new, result);
-        PyWorld::observe(&new, Event::Fired);
+        inspect::ready(&new);
         new
     }
 

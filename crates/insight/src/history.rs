@@ -285,8 +285,23 @@ impl<P: Clone> History<P> {
         self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
     }
 
+    /// It was made with its first result, and does nothing for now; `failure` is the name of that, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut history = hereafter_insight::History::new("app.rs:3");
+    /// history.ready(None);
+    /// assert!(history.fired_after().unwrap().is_zero());
+    /// ```
+    #[inline]
+    pub fn ready(&mut self, failure: Option<Name>) {
+        self.fired = Some(self.born);
+        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
+    }
+
     /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
-    /// when its last link ended.
+    /// when its last link ended; and what a link gave back has a result at once.
     ///
     /// # Examples
     ///
@@ -429,7 +444,7 @@ impl<P: Clone> History<P> {
             let now = self.is_through();
             self.is_at_last = matches!(end, End::Returned(_));
             // One that has handed its result on goes on when whoever got it is through.
-            let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
+            let goes_on = !matches!(end, End::HandedOn(_));
             self.going = goes_on.then_some(now);
             self.settle(end);
         }
@@ -476,7 +491,8 @@ impl<P: Clone> History<P> {
         now
     }
 
-    /// What the last link gave back has a result, which is ours now.
+    /// What the last link gave back has a result, which is ours now. Where it is waited for, it
+    /// [rests](History::rests).
     ///
     /// # Examples
     ///
@@ -486,6 +502,7 @@ impl<P: Clone> History<P> {
     /// let mut history = History::new("app.rs:3");
     /// history.runs(Kind::Callback, None);
     /// history.ran(End::Returned("Deferred at 0x1".into()));
+    /// history.rests(); // it has to be waited for
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
@@ -493,7 +510,7 @@ impl<P: Clone> History<P> {
         if !self.is_at_last {
             return;
         }
-        let now = Moment::now();
+        let now = self.going.unwrap_or_else(Moment::now);
         if let Some(mark) = self.marks.last_mut() {
             mark.resumed = Some(now);
         }

@@ -55,7 +55,7 @@ impl Noted {
 static ALIVE: Roll<Deferred> = Roll::new();
 
 /// How many histories without a Deferred are kept for the next ones, with their room.
-const SPARE: usize = 64;
+const SPARE: usize = 1024;
 
 #[expect(clippy::vec_box, reason = "they go back to where boxes are")]
 static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(Vec::new()));
@@ -203,8 +203,9 @@ pub(crate) fn observe(
     match event {
         Event::Runs => runs(deferred, noted),
         Event::Ran(Step::Ran) => ran(deferred, noted),
+        Event::Ran(Step::Empty) => rests(deferred, noted),
         Event::Fired => fired(deferred, noted),
-        Event::Waits(_) => {}
+        Event::Waits(_) => rests(deferred, noted),
         Event::Ran(step) => left(deferred, noted, step),
         Event::Cancelled => cancelled(deferred, noted),
         Event::Resumed => resumed(deferred, noted),
@@ -270,12 +271,23 @@ fn ran(deferred: &Bound<'_, Deferred>, noted: &Noted) {
 #[cold]
 #[inline(never)]
 fn fired(deferred: &Bound<'_, Deferred>, noted: &Noted) {
-    let failure = failure_name(deferred);
+    let (its, failure) = (state(deferred), failure_name(deferred));
+    let rests = its.links.is_empty() || its.chain.paused() != 0;
     note(deferred, noted, |history| {
         history.fired(failure);
-        // One that nobody waits for may not be run at all.
-        history.rests();
+        if rests {
+            history.rests();
+        }
     });
+}
+
+/// A Deferred was made with a result.
+#[inline]
+pub(crate) fn ready(deferred: &Bound<'_, Deferred>) {
+    if let Some(noted) = state(deferred).history.get() {
+        let failure = failure_name(deferred);
+        note(deferred, noted, |history| history.ready(failure));
+    }
 }
 
 /// A link has left the chain, or there is none.
@@ -295,8 +307,14 @@ fn left(deferred: &Bound<'_, Deferred>, noted: &Noted, step: &Step<Bound<'_, Def
                 history.rests();
             });
         }
-        Step::Empty | Step::Ran => note(deferred, noted, History::rests),
+        Step::Empty | Step::Ran => rests(deferred, noted),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn rests(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    note(deferred, noted, History::rests);
 }
 
 #[cold]
