@@ -241,28 +241,24 @@ impl Deferred {
     /// A new deferred, if there is next to nothing to do for it; within the bounds of `Fast::quick`.
     #[inline]
     pub(crate) fn make_quickly(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        Self::make_plain(py).or_else(|| Self::make_noted(py))
+        let plain = plainness(py, Self::type_object_raw(py));
+        if plain & UNNOTED != 0 {
+            Layout::make(py, Self::bare())
+        } else if plain & PLAIN != 0 {
+            Self::make_noted(py)
+        } else {
+            None
+        }
     }
 
-    /// A new deferred with a history, if nobody changed the class and one was made here before; within the bounds of
-    /// `Fast::quick`.
+    /// The same with a history, if one was made here before.
     #[cold]
     #[inline(never)]
-    pub(crate) fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        if !Self::is_plain_class(py) {
-            return None;
-        }
+    fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
         let made = inspect::made_again(py)?;
         let new = Layout::make(py, Self::bare())?;
         inspect::begin_at(&new, made);
         Some(new)
-    }
-
-    /// A new deferred without a history, if nobody changed the class and there is room.
-    #[inline]
-    pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        let plain = plainness(py, Self::type_object_raw(py)) & UNNOTED != 0;
-        if plain { Layout::make(py, Self::bare()) } else { None }
     }
 
     #[cold]
@@ -309,25 +305,18 @@ impl Deferred {
         Self::make(result.py()).map(|new| Self::made_of(new, result))
     }
 
-    /// The same of a new deferred, which may have a history.
-    pub(crate) fn made_of<'py>(
-        new: Bound<'py, Self>,
-        result: Bound<'py, PyAny>,
-    ) -> Bound<'py, Self> {
-        let new = Self::with_result(new, result);
-        inspect::ready(&new);
-        new
-    }
-
     /// The new deferred, fired with `result`.
     #[inline]
-    pub(crate) fn with_result<'py>(
+    pub(crate) fn made_of<'py>(
         new: Bound<'py, Self>,
         result: Bound<'py, PyAny>,
     ) -> Bound<'py, Self> {
         let its = state(&new);
         its.chain.claim();
         its.result.set(Some(result));
+        if let Some(noted) = its.history.get() {
+            inspect::ready(&new, noted);
+        }
         new
     }
 

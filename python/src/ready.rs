@@ -22,10 +22,7 @@ impl Fast for Succeed {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let result = arguments.only(name!(module.py(), result))?;
-        if let Some(new) = Deferred::make_plain(module.py()) {
-            return Some(Deferred::with_result(new, result).into_any());
-        }
-        Some(Deferred::made_of(Deferred::make_noted(module.py())?, result).into_any())
+        Some(Deferred::made_of(Deferred::make_quickly(module.py())?, result).into_any())
     }
 
     fn call<'py>(

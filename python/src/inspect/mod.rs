@@ -41,6 +41,12 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
+    #[cold]
+    #[inline(never)]
+    fn new(made: Spot, address: usize) -> Box<Self> {
+        Box::new(Self { history: RefCell::new(History::new(made)), address })
+    }
+
     fn number(&self) -> u64 {
         self.history.borrow().number()
     }
@@ -133,7 +139,7 @@ pub(crate) fn begin_at(deferred: &Bound<'_, Deferred>, made: Spot) {
             spare.address = address;
             spare
         }
-        None => Box::new(Noted { history: RefCell::new(History::new(made)), address }),
+        None => Noted::new(made, address),
     };
     ALIVE.enter(deferred, noted.number());
     // There was none just now.
@@ -201,6 +207,7 @@ pub(crate) fn observe(
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
     match event {
+        Event::Runs if state(deferred).links.is_empty() => {}
         Event::Runs => runs(deferred, noted),
         Event::Ran(Step::Ran) => ran(deferred, noted),
         Event::Ran(Step::Empty) => rests(deferred, noted),
@@ -262,31 +269,44 @@ fn runs(deferred: &Bound<'_, Deferred>, noted: &Noted) {
 #[cold]
 #[inline(never)]
 fn ran(deferred: &Bound<'_, Deferred>, noted: &Noted) {
-    match failure_name(deferred) {
-        None => note(deferred, noted, History::gave_value),
-        Some(failure) => note(deferred, noted, |history| history.ran(End::Failed(failure))),
+    if may_be_failed(deferred) {
+        ended(deferred, noted);
+    } else {
+        note(deferred, noted, History::gave_value);
     }
+}
+
+/// The same of one that left an exception, or a failure.
+#[inline(never)]
+fn ended(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let end = end(deferred);
+    note(deferred, noted, |history| history.ran(end));
 }
 
 #[cold]
 #[inline(never)]
 fn fired(deferred: &Bound<'_, Deferred>, noted: &Noted) {
-    let (its, failure) = (state(deferred), failure_name(deferred));
-    let rests = its.links.is_empty() || its.chain.paused() != 0;
-    note(deferred, noted, |history| {
-        history.fired(failure);
-        if rests {
-            history.rests();
-        }
-    });
+    let failure = failure_name(deferred);
+    if failure.is_some() {
+        note(deferred, noted, |history| history.fired(failure));
+    } else {
+        note(deferred, noted, |history| history.fired(None));
+    }
+    let its = state(deferred);
+    if its.links.is_empty() || its.chain.paused() != 0 {
+        noted.history.borrow_mut().rests();
+    }
 }
 
 /// A Deferred was made with a result.
-#[inline]
-pub(crate) fn ready(deferred: &Bound<'_, Deferred>) {
-    if let Some(noted) = state(deferred).history.get() {
-        let failure = failure_name(deferred);
+#[cold]
+#[inline(never)]
+pub(crate) fn ready(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let failure = failure_name(deferred);
+    if failure.is_some() {
         note(deferred, noted, |history| history.ready(failure));
+    } else {
+        note(deferred, noted, |history| history.ready(None));
     }
 }
 
@@ -326,8 +346,12 @@ fn cancelled(deferred: &Bound<'_, Deferred>, noted: &Noted) {
 #[cold]
 #[inline(never)]
 fn resumed(deferred: &Bound<'_, Deferred>, noted: &Noted) {
-    let end = failure_name(deferred).map_or(End::Value, End::Failed);
-    note(deferred, noted, |history| history.resumed(end));
+    if may_be_failed(deferred) {
+        let end = end(deferred);
+        note(deferred, noted, |history| history.resumed(end));
+    } else {
+        note(deferred, noted, |history| history.resumed(End::Value));
+    }
 }
 
 /// What a link is, and where it was added; none if it is only the rest of the last one.
@@ -362,22 +386,37 @@ fn links_to_come(its: &State) -> Vec<(Kind, Added)> {
     links
 }
 
+/// Whether its result is any kind of exception, which next to none is; a failure is one.
+#[inline]
+fn may_be_failed(deferred: &Bound<'_, Deferred>) -> bool {
+    state(deferred).result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
+}
+
+#[inline]
 fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
-    failure_in(deferred).is_some()
+    may_be_failed(deferred) && failure_in(deferred).is_some()
 }
 
 /// The failure that a Deferred has, if its result is one.
-#[inline]
+#[inline(never)]
 fn failure_in<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
-    let result = &state(deferred).result;
-    // Next to none is any kind of exception.
-    result.peek().filter(|(_, kind)| raw::is_exception_class(*kind))?;
-    result.get(deferred.py()).filter(failure::is_failure)
+    state(deferred).result.get(deferred.py()).filter(failure::is_failure)
 }
 
 /// The class of the exception, if there is a failure.
+#[inline]
 fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<Name> {
+    if may_be_failed(deferred) { name_of_failure(deferred) } else { None }
+}
+
+#[inline(never)]
+fn name_of_failure(deferred: &Bound<'_, Deferred>) -> Option<Name> {
     failure_in(deferred).map(|failure| Name::from(class_of(&failure)))
+}
+
+#[inline]
+fn end(deferred: &Bound<'_, Deferred>) -> End {
+    failure_name(deferred).map_or(End::Value, End::Failed)
 }
 
 /// The class of the exception in a failure; runs no code of anybody else's.

@@ -8,8 +8,8 @@
 //! all the time has no other use for most of it: from time to time, what nobody else has is let go of.
 
 use crate::names::name;
-use crate::raw::{self, Attached, Instruction, Look, Place, Slot};
-use crate::twisted::twisted;
+use crate::raw::{self, Attached, Instruction, Place, Slot};
+use crate::twisted::{Twisted, twisted};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::cell::{Cell, RefCell};
@@ -76,123 +76,129 @@ static PLACES: Attached<RefCell<Places>> = Attached::new(RefCell::new(Places {
     full: MANY,
 }));
 
-/// What is asked where the program is.
+/// Whose an instruction is, by the globals of its frame.
 #[derive(Clone, Copy)]
-enum Asks {
-    /// A link that it adds, and a pause.
-    Link,
-    /// A Deferred that it makes.
-    Made,
+enum Whose {
+    /// Of what acts for us.
+    Ours,
+    Twisted(Spot),
+    Program(Spot),
 }
 
-/// The places that were asked for last, each where its instruction says. Their code is kept by [`PLACES`].
-static RECENT: Attached<[Cell<Option<Recent>>; 1 << RECENT_BITS]> =
-    Attached::new([const { Cell::new(None) }; 1 << RECENT_BITS]);
+/// What was found out last: each where its instruction says. The code is kept by [`PLACES`].
+static RECENT: Attached<[Cell<Recent>; 1 << RECENT_BITS]> =
+    Attached::new([const { Cell::new(Recent::NONE) }; 1 << RECENT_BITS]);
 
-const RECENT_BITS: u32 = 9;
+const RECENT_BITS: u32 = 11;
 
-/// Who asked, at which instruction, and what the answer was.
 #[derive(Clone, Copy)]
 struct Recent {
-    code: usize,
-    offset: std::ffi::c_int,
-    spot: Spot,
+    at: Instruction,
+    whose: Whose,
 }
 
-/// Where the answer lies, and what it has to be for.
+impl Recent {
+    const NONE: Self = Self { at: Instruction { code: 0, offset: 0 }, whose: Whose::Ours };
+
+    /// Where that of an instruction lies.
+    #[inline]
+    fn cell(py: Python<'_>, at: Instruction) -> &Cell<Self> {
+        /// That of Fibonacci hashing: spreads what lies close together.
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let hash = (at.code as u64).wrapping_add(at.offset.cast_unsigned().into());
+        &RECENT.get(py)[(hash.wrapping_mul(SPREAD) >> (u64::BITS - RECENT_BITS)) as usize]
+    }
+
+    #[inline]
+    fn whose(py: Python<'_>, at: Instruction) -> Option<Whose> {
+        let recent = Self::cell(py, at).get();
+        (recent.at == at).then_some(recent.whose)
+    }
+}
+
+/// How many frames of Twisted's are looked at for one of the program's further out.
+const FURTHER: usize = 5;
+
+/// The place of the first that does not act for us; none if one is not known.
 #[inline]
-fn recent(py: Python<'_>, at: Instruction, asks: Asks) -> (&Cell<Option<Recent>>, std::ffi::c_int) {
-    /// That of Fibonacci hashing: spreads what lies close together.
-    const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-    // Places of one code are two apart at least.
-    let offset = at.offset.wrapping_add(asks as std::ffi::c_int);
-    let hash = (at.code as u64).wrapping_add(offset.cast_unsigned().into()).wrapping_mul(SPREAD);
-    let index = (hash >> (u64::BITS - RECENT_BITS)) as usize;
-    (&RECENT.get(py)[index], offset)
+fn user(frames: impl Iterator<Item = Option<Whose>>) -> Option<Spot> {
+    for whose in frames {
+        match whose? {
+            Whose::Ours => {}
+            Whose::Twisted(spot) | Whose::Program(spot) => return Some(spot),
+        }
+    }
+    None
 }
 
-/// What was answered at this instruction, if it is known still; runs no code, and drops nothing.
+/// The same of who makes a Deferred: Twisted itself only where none of the program's code has just called that, as it
+/// calls `deferLater`.
 #[inline]
-fn recall(py: Python<'_>, at: Instruction, asks: Asks) -> Option<Spot> {
-    let (place, offset) = recent(py, at, asks);
-    let known = place.get().filter(|known| known.code == at.code && known.offset == offset)?;
-    Some(known.spot)
+fn maker(frames: impl Iterator<Item = Option<Whose>>) -> Option<Spot> {
+    let (mut perhaps, mut looked_at) = (None, 0);
+    for whose in frames {
+        match whose? {
+            Whose::Ours => {}
+            Whose::Program(spot) => return Some(spot),
+            Whose::Twisted(spot) => {
+                perhaps.get_or_insert(spot);
+                looked_at += 1;
+                if looked_at == FURTHER {
+                    break;
+                }
+            }
+        }
+    }
+    perhaps
 }
 
-/// Where the program is, if it was there before; runs no code, and drops nothing.
+/// Where the program is, if that was asked before; runs no code, and drops nothing.
 #[inline]
 pub(crate) fn here_again(py: Python<'_>) -> Option<Spot> {
-    recall(py, raw::instruction(py)?, Asks::Link)
+    user(raw::instructions(py).map(|at| Recent::whose(py, at)))
 }
 
-/// Where a Deferred is made, if one was made there before; runs no code, and drops nothing.
+/// Where a Deferred is made, if that was asked before; runs no code, and drops nothing.
 #[inline]
 pub(super) fn made_again(py: Python<'_>) -> Option<Spot> {
-    recall(py, raw::instruction(py)?, Asks::Made)
+    maker(raw::instructions(py).map(|at| Recent::whose(py, at)))
 }
 
-/// Where the program is, without what acts for us; none if that is no Python code.
+/// Where the program is; none if that is no Python code.
 pub(super) fn here(py: Python<'_>) -> Option<Spot> {
-    here_again(py).or_else(|| {
-        let is_own = is_own(py);
-        find(py, Asks::Link, |globals| if is_own(globals) { Look::LeftOut } else { Look::Here })
-    })
+    here_again(py).or_else(|| user(raw::frames(py).map(|frame| look(&frame))))
 }
 
-/// Where a Deferred is made: by Twisted itself only where none of the program's code has just called that, as
-/// it calls `deferLater`.
+/// Where a Deferred is made.
 pub(super) fn made_here(py: Python<'_>) -> Spot {
-    let again = made_again(py).or_else(|| {
-        let is_own = is_own(py);
-        find(py, Asks::Made, |globals| match globals {
-            own if is_own(own) => Look::LeftOut,
-            other if is_of_twisted(other) => Look::Perhaps,
-            _ => Look::Here,
-        })
-    });
-    again.unwrap_or(Spot::NOWHERE)
+    let found = made_again(py).or_else(|| maker(raw::frames(py).map(|frame| look(&frame))));
+    found.unwrap_or(Spot::NOWHERE)
 }
 
-/// Knows the globals of what acts for us.
-fn is_own<'py>(py: Python<'py>) -> impl Fn(&Bound<'py, PyAny>) -> bool {
-    let names = twisted(py).ok();
-    move |globals| names.is_some_and(|names| names.globals.iter().any(|own| own.is(globals)))
+/// Finds out whose the instruction is that a frame is at, and keeps that in mind.
+fn look(frame: &Bound<'_, PyAny>) -> Option<Whose> {
+    let py = frame.py();
+    let (globals, place) = (raw::globals(frame)?, raw::place(frame).ok()?);
+    let spot = number(py, &place);
+    let is_ours = |names: &Twisted| names.globals.iter().any(|own| own.is(&globals));
+    let whose = if twisted(py).is_ok_and(is_ours) {
+        Whose::Ours
+    } else if is_of_twisted(&globals) {
+        Whose::Twisted(spot)
+    } else {
+        Whose::Program(spot)
+    };
+    let at = place.instruction();
+    Recent::cell(py, at).set(Recent { at, whose });
+    Some(whose)
 }
 
 /// Whether these are the globals of a module of Twisted's.
 fn is_of_twisted(globals: &Bound<'_, PyAny>) -> bool {
-    /// Those of the program's module that was the last to be asked about; mostly it is the next, too.
-    static OF_THE_PROGRAM: Attached<Cell<usize>> = Attached::new(Cell::new(0));
-    let last = OF_THE_PROGRAM.get(globals.py());
-    let address = globals.as_ptr().addr();
-    if last.get() == address {
-        return false;
-    }
     let Ok(globals) = globals.cast_exact::<PyDict>() else { return false };
     let name = globals.get_item(name!(globals.py(), __name__)).ok().flatten();
     let name = name.as_ref().and_then(|name| name.cast_exact::<PyString>().ok());
-    let is = name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")));
-    if !is {
-        last.set(address);
-    }
-    is
-}
-
-#[cold]
-fn find<'py>(
-    py: Python<'py>,
-    asks: Asks,
-    look: impl Fn(&Bound<'py, PyAny>) -> Look,
-) -> Option<Spot> {
-    let at = raw::instruction(py);
-    let (place, is_certain) = raw::innermost(py, look)?;
-    let spot = number(py, &place);
-    // It is known again where it alone said so. What is read by a shorter way has to be the same.
-    if let Some(at) = at.filter(|at| is_certain && *at == place.instruction()) {
-        let (recent, offset) = recent(py, at, asks);
-        recent.set(Some(Recent { code: at.code, offset, spot }));
-    }
-    Some(spot)
+    name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")))
 }
 
 /// The number of a place.
@@ -249,7 +255,7 @@ fn let_go(py: Python<'_>) {
     places.full = MANY.max(places.codes.len() * 2);
     drop(places);
     for recent in RECENT.get(py) {
-        recent.set(None);
+        recent.set(Recent::NONE);
     }
     // It may be waited for by anything, which finds all of it in order.
     drop(unused);

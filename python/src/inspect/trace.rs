@@ -68,6 +68,8 @@ pub(super) fn made(py: Python<'_>, noted: &Noted) {
 }
 
 /// A Deferred has been freed, and left this.
+#[cold]
+#[inline(never)]
 pub(super) fn gone(noted: &Noted) {
     Python::attach(|py| {
         write(noted, |trace, history| trace.gone(history, |place| text(py, *place)));

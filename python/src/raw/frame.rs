@@ -1,4 +1,4 @@
-//! Which instruction is being run, without an object being made of the frame.
+//! Which instructions are being run, without objects being made of their frames.
 //!
 //! The public way to ask makes an object of each frame that it is asked about, which takes longer than to make a
 //! Deferred. So what it would look at is read here where it lies, in those versions of `CPython` in which that is
@@ -30,6 +30,8 @@ impl Place {
 #[cfg(all(Py_3_11, not(Py_3_14), not(Py_GIL_DISABLED)))]
 mod known {
     use pyo3::ffi;
+    #[cfg(Py_3_12)]
+    use std::ffi::c_char;
     use std::ffi::{c_int, c_void};
 
     /// How many fields of a thread are plain numbers.
@@ -58,45 +60,77 @@ mod known {
     }
 
     /// `_PyInterpreterFrame`.
+    #[cfg(not(Py_3_12))]
     #[repr(C)]
     pub(super) struct Frame {
-        #[cfg(not(Py_3_12))]
-        before: [*mut c_void; 4],
+        objects: [*mut c_void; 4],
         pub(super) code: *const ffi::PyObject,
-        #[cfg(not(Py_3_12))]
-        between: [*mut c_void; 2],
-        #[cfg(Py_3_12)]
-        between: [*mut c_void; 6],
+        object: *mut c_void,
+        pub(super) before: *const Self,
         pub(super) instruction: *const u16,
+    }
+
+    /// `_PyInterpreterFrame`.
+    #[cfg(Py_3_12)]
+    #[repr(C)]
+    pub(super) struct Frame {
+        pub(super) code: *const ffi::PyObject,
+        pub(super) before: *const Self,
+        objects: [*mut c_void; 5],
+        pub(super) instruction: *const u16,
+        top: c_int,
+        way_back: u16,
+        owner: c_char,
+    }
+
+    impl Frame {
+        /// Whether it stands for a call from outside of Python, and has no code.
+        #[inline]
+        pub(super) fn is_entry(&self) -> bool {
+            #[cfg(Py_3_12)]
+            return self.owner == 3;
+            #[cfg(not(Py_3_12))]
+            false
+        }
     }
 }
 
-/// The instruction that this thread is at; none if that is no Python code. It may be one of a frame that is only just
-/// being begun, which nobody is ever told of.
+/// The instructions that the frames of this thread are at, the innermost first. Among them may be one of a frame that
+/// is only just being begun, which nobody is ever told of by the public way.
 #[cfg(all(Py_3_11, not(Py_3_14), not(Py_GIL_DISABLED)))]
 #[inline]
-pub(crate) fn instruction(_py: Python<'_>) -> Option<Instruction> {
+pub(crate) fn instructions(_py: Python<'_>) -> impl Iterator<Item = Instruction> {
     use pyo3::ffi;
-    // SAFETY: an attached thread has a state, which lies as `known` says, and the frame that it is at is alive and
-    // lies so too. Code begins with an object as long as its class says, and its instructions lie behind that; in
-    // the few frames that are no code's, what is worked out is the address of nothing known.
-    unsafe {
+    // SAFETY: an attached thread has a state, which lies as `known` says.
+    let mut next = unsafe {
         let thread = ffi::PyThreadState_Get().cast::<known::Thread>();
         #[cfg(Py_3_13)]
         let frame = (*thread).frame;
         #[cfg(not(Py_3_13))]
         let frame = (*(*thread).stack).frame;
-        let frame = frame.as_ref()?;
-        let first = (&raw const ffi::PyCode_Type).cast::<ffi::PyTypeObject>();
-        let before = frame.code.addr().wrapping_add_signed((*first).tp_basicsize);
-        #[allow(clippy::cast_possible_truncation, reason = "no code is as long as that")]
-        let offset = frame.instruction.addr().wrapping_sub(before) as u32;
-        Some(Instruction { code: frame.code.addr(), offset: offset.cast_signed() })
-    }
+        frame
+    };
+    std::iter::from_fn(move || {
+        // SAFETY: frames that are being run are alive, and lie as `known` says too; the callers in this crate compare
+        // what they get, by which no frame ends. Code is as long as its class says, and its instructions lie behind
+        // that.
+        unsafe {
+            let mut frame = next.as_ref()?;
+            while frame.is_entry() {
+                frame = frame.before.as_ref()?;
+            }
+            next = frame.before;
+            let class = (&raw const ffi::PyCode_Type).cast::<ffi::PyTypeObject>();
+            let first = frame.code.addr().wrapping_add_signed((*class).tp_basicsize);
+            #[allow(clippy::cast_possible_truncation, reason = "no code is as long as that")]
+            let offset = frame.instruction.addr().wrapping_sub(first) as u32;
+            Some(Instruction { code: frame.code.addr(), offset: offset.cast_signed() })
+        }
+    })
 }
 
-/// The same, of a version that is not known.
+/// The same, in a version that is not known.
 #[cfg(not(all(Py_3_11, not(Py_3_14), not(Py_GIL_DISABLED))))]
-pub(crate) fn instruction(py: Python<'_>) -> Option<Instruction> {
-    Some(super::place(&super::stack::current(py)?).ok()?.instruction())
+pub(crate) fn instructions(py: Python<'_>) -> impl Iterator<Item = Instruction> {
+    super::frames(py).map_while(|frame| Some(super::place(&frame).ok()?.instruction()))
 }

@@ -41,12 +41,12 @@ pub(crate) use entry::{
     Arguments, Fast, add_class_method, add_function, add_method, call_by, construct, construct_by,
     first_closed_over,
 };
-pub(crate) use frame::{Instruction, instruction};
+pub(crate) use frame::{Instruction, instructions};
 pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
 pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use roll::{Roll, references};
-pub(crate) use stack::{Look, Place, innermost, place, room_on_the_stack, stack};
+pub(crate) use stack::{Place, frames, globals, place, room_on_the_stack, stack};
 pub(crate) use store::{Queue, Slot};
 
 use pyo3::exceptions::PySystemError;

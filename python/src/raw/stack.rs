@@ -64,49 +64,26 @@ impl Place {
     }
 }
 
-/// What a frame is to who looks for one.
-pub(crate) enum Look {
-    /// It is the one.
-    Here,
-    /// It may be, if none of the next few is it.
-    Perhaps,
-    LeftOut,
-}
-
-/// How many frames further out than one that may be it is looked for a better one.
-const FURTHER: usize = 4;
-
-/// Where the innermost frame of Python code stands that this thread is running and that `look` takes, by
-/// its globals; none if there is no such frame. And whether that is the innermost of all, and `look` was certain.
-pub(crate) fn innermost<'py>(
-    py: Python<'py>,
-    look: impl Fn(&Bound<'py, PyAny>) -> Look,
-) -> Option<(Place, bool)> {
-    let (mut next, mut is_first) = (current(py), true);
-    let (mut perhaps, mut further) = (None, 0);
-    while let Some(frame) = next.filter(|_| further <= FURTHER) {
-        let look = look(&globals(&frame)?);
-        if let Look::Here = look {
-            return Some((place(&frame).ok()?, is_first));
-        }
-        // To ask for it makes an object of it.
-        next = before(&frame);
-        if let Look::Perhaps = look {
-            perhaps.get_or_insert(frame);
-            further += 1;
-        }
-        is_first = false;
-    }
-    Some((place(&perhaps?).ok()?, false))
+/// The frames of Python code that are being run by this thread, innermost first. None is made an object before it is
+/// come to.
+pub(crate) fn frames(py: Python<'_>) -> impl Iterator<Item = Bound<'_, PyAny>> {
+    let mut last: Option<Bound<'_, PyAny>> = None;
+    let next = move || {
+        let next = last.as_ref().map_or_else(|| current(py), before);
+        last.clone_from(&next);
+        next
+    };
+    std::iter::from_fn(next).fuse()
 }
 
 /// The frame that is being run; none if that is no Python code.
-pub(super) fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
     unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>()) }
 }
 
-fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+/// The globals of the code in a frame.
+pub(crate) fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     // A function for it came with 3.11 only.
     #[cfg(not(Py_3_11))]
     return frame.getattr(name!(frame.py(), f_globals)).ok();
@@ -140,15 +117,9 @@ fn before<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     }
 }
 
-/// The frames of Python code that are being run by this thread, innermost first.
+/// Where these frames stand.
 ///
 /// The line of each is worked out when it is asked for: that takes several times as long as all this.
 pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
-    let mut places = Vec::new();
-    let mut next = current(py);
-    while let Some(frame) = next {
-        places.push(place(&frame)?);
-        next = before(&frame);
-    }
-    Ok(places)
+    frames(py).map(|frame| place(&frame)).collect()
 }
