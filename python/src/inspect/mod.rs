@@ -210,9 +210,8 @@ pub(crate) fn observe(
         Event::Runs if state(deferred).links.is_empty() => {}
         Event::Runs => runs(deferred, noted),
         Event::Ran(Step::Ran) => ran(deferred, noted),
-        Event::Ran(Step::Empty) => rests(deferred, noted),
         Event::Fired => fired(deferred, noted),
-        Event::Waits(_) => rests(deferred, noted),
+        Event::Waits(_) | Event::Ran(Step::Empty) => rests(deferred, noted),
         Event::Ran(step) => left(deferred, noted, step),
         Event::Cancelled => cancelled(deferred, noted),
         Event::Resumed => resumed(deferred, noted),
@@ -310,7 +309,7 @@ pub(crate) fn ready(deferred: &Bound<'_, Deferred>, noted: &Noted) {
     }
 }
 
-/// A link has left the chain, or there is none.
+/// A link has handed on its result, or given back another Deferred.
 #[cold]
 #[inline(never)]
 fn left(deferred: &Bound<'_, Deferred>, noted: &Noted, step: &Step<Bound<'_, Deferred>>) {
@@ -327,7 +326,7 @@ fn left(deferred: &Bound<'_, Deferred>, noted: &Noted, step: &Step<Bound<'_, Def
                 history.rests();
             });
         }
-        Step::Empty | Step::Ran => rests(deferred, noted),
+        Step::Empty | Step::Ran => {}
     }
 }
 

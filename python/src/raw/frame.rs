@@ -80,19 +80,12 @@ mod known {
         pub(super) instruction: *const u16,
         top: c_int,
         way_back: u16,
-        owner: c_char,
+        pub(super) owner: c_char,
     }
 
-    impl Frame {
-        /// Whether it stands for a call from outside of Python, and has no code.
-        #[inline]
-        pub(super) fn is_entry(&self) -> bool {
-            #[cfg(Py_3_12)]
-            return self.owner == 3;
-            #[cfg(not(Py_3_12))]
-            false
-        }
-    }
+    /// Owns a frame that stands for a call from outside of Python, and has no code of anybody's.
+    #[cfg(Py_3_12)]
+    pub(super) const OUTSIDE: c_char = 3;
 }
 
 /// The instructions that the frames of this thread are at, the innermost first. Among them may be one of a frame that
@@ -115,8 +108,10 @@ pub(crate) fn instructions(_py: Python<'_>) -> impl Iterator<Item = Instruction>
         // what they get, by which no frame ends. Code is as long as its class says, and its instructions lie behind
         // that.
         unsafe {
+            #[cfg_attr(not(Py_3_12), allow(unused_mut, reason = "there are no other frames"))]
             let mut frame = next.as_ref()?;
-            while frame.is_entry() {
+            #[cfg(Py_3_12)]
+            while frame.owner == known::OUTSIDE {
                 frame = frame.before.as_ref()?;
             }
             next = frame.before;
