@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ffi::c_int;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
@@ -65,7 +66,8 @@ struct Places {
 /// Code of which places are known.
 struct Code {
     code: Slot,
-    spots: Vec<(Instruction, Spot)>,
+    /// By the offset of the instruction.
+    spots: BTreeMap<c_int, Spot>,
 }
 
 /// Nothing of anybody else's is called, or let go of, while it is borrowed.
@@ -204,10 +206,7 @@ fn is_of_twisted(globals: &Bound<'_, PyAny>) -> bool {
 /// The number of a place.
 fn number(py: Python<'_>, place: &Place) -> Spot {
     let at = place.instruction();
-    let known = |places: &Places| {
-        let spots = &places.codes.get(&at.code)?.spots;
-        spots.iter().find(|(known, _)| *known == at).map(|(_, spot)| *spot)
-    };
+    let known = |places: &Places| places.codes.get(&at.code)?.spots.get(&at.offset).copied();
     let places = PLACES.get(py);
     let known = known(&places.borrow());
     known.unwrap_or_else(|| {
@@ -234,8 +233,8 @@ impl Places {
                 spot
             }
         };
-        let known = self.codes.entry(at.code).or_insert_with(|| Code { code, spots: Vec::new() });
-        known.spots.push((at, spot));
+        let known = || Code { code, spots: BTreeMap::new() };
+        self.codes.entry(at.code).or_insert_with(known).spots.insert(at.offset, spot);
         (spot, self.codes.len() >= self.full)
     }
 }

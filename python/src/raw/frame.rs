@@ -9,6 +9,7 @@
 
 use super::Place;
 use pyo3::prelude::*;
+use std::ffi::c_int;
 
 /// An instruction of Python code: what is the same for the same place, as long as that code is alive.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) struct Instruction {
     /// The address of the code.
     pub(crate) code: usize,
     /// Where in it, in bytes.
-    pub(crate) offset: std::ffi::c_int,
+    pub(crate) offset: c_int,
 }
 
 impl Place {
