@@ -285,11 +285,10 @@ fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
             let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
             history.ran(End::Returned(name));
         }
-        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
-            history.rests();
-        }
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_))
+        | Event::Waits(_) => history.rests(),
         Event::Resumed => history.resumed(end(cell)),
-        Event::Runs | Event::Ran(Step::Ran) | Event::Waits(_) => {}
+        Event::Runs | Event::Ran(Step::Ran) => {}
     });
 }
 

@@ -42,25 +42,26 @@ enum Came {
     HandedOn,
 }
 
-/// A link as it is noted: in place, and without working anything out.
+/// A link as it is noted: in place, and without working anything out. Every link of every deferred is
+/// one, so it is small, and nothing in it has to be dropped where a place has not.
 #[derive(Debug, Clone)]
 struct Mark<P> {
-    kind: Kind,
     added: Option<P>,
-    came: Came,
-    /// Of the failure, or of the other deferred. It is looked at for those that have one.
-    name: Option<Name>,
     began: Moment,
     ended: Moment,
     /// When what it gave back had a result.
     resumed: Option<Moment>,
     made: u64,
+    /// That of the failure, or of the other deferred.
+    name: NameAt,
+    kind: Kind,
+    came: Came,
     after_wait: bool,
 }
 
-impl<P> Mark<P> {
-    fn end(&self) -> End {
-        let name = || self.name.clone().unwrap_or_else(|| Name::from(""));
+impl<P: Clone> Mark<P> {
+    fn end(&self, names: &Names) -> End {
+        let name = || names.get(self.name).cloned().unwrap_or_else(|| Name::from(""));
         match self.came {
             Came::Runs => End::Runs,
             Came::Value => End::Value,
@@ -71,14 +72,12 @@ impl<P> Mark<P> {
             Came::HandedOn => End::HandedOn(name()),
         }
     }
-}
 
-impl<P: Clone> Mark<P> {
-    fn told(&self) -> Ran<P> {
+    fn told(&self, names: &Names) -> Ran<P> {
         Ran {
             kind: self.kind,
             added: self.added.clone(),
-            end: self.end(),
+            end: self.end(names),
             began: self.began,
             ended: self.ended,
             took: self.ended.since(self.began),
@@ -89,6 +88,29 @@ impl<P: Clone> Mark<P> {
     }
 }
 
+/// Where a name lies among those of its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NameAt(u32);
+
+/// There is none.
+const NAMELESS: NameAt = NameAt(u32::MAX);
+
+/// The names in a history, of which most have none.
+#[derive(Debug, Clone)]
+struct Names(Vec<Name>);
+
+impl Names {
+    fn get(&self, at: NameAt) -> Option<&Name> {
+        self.0.get(at.0 as usize)
+    }
+
+    fn enter(&mut self, name: Name) -> NameAt {
+        let at = u32::try_from(self.0.len()).map_or(NAMELESS, NameAt);
+        self.0.push(name);
+        at
+    }
+}
+
 /// Says that there is none: numbers begin with one. It makes what is noted smaller.
 const NONE: u64 = 0;
 
@@ -96,29 +118,38 @@ fn some(number: u64) -> Option<u64> {
     (number != NONE).then_some(number)
 }
 
-thread_local! {
-    /// The deferred of this thread whose link runs.
-    static INSIDE: Cell<u64> = const { Cell::new(NONE) };
+/// Where a thread is. It is one value, since to find one may be a call.
+struct Thread {
+    /// The deferred whose link runs.
+    inside: Cell<u64>,
     /// The last deferred that was made while it runs.
-    static MADE: Cell<u64> = const { Cell::new(NONE) };
-    /// The numbers that this thread may give to deferreds: the next, and the end.
-    static NUMBERS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    made: Cell<u64>,
+    /// The last number that the thread has given to a deferred.
+    number: Cell<u64>,
+}
+
+thread_local! {
+    static THREAD: Thread = const {
+        Thread { inside: Cell::new(NONE), made: Cell::new(NONE), number: Cell::new(0) }
+    };
 }
 
 /// A number that no other deferred of the process has, and that of the deferred one of whose links runs.
 #[inline]
-fn count() -> (u64, Option<u64>) {
+fn count() -> (u64, u64) {
     /// So many are taken at a time, since what threads share is slow.
     const TAKEN: u64 = 256;
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let (mut next, mut end) = NUMBERS.get();
-    if next == end {
-        next = NEXT.fetch_add(TAKEN, Ordering::Relaxed);
-        end = next + TAKEN;
-    }
-    NUMBERS.set((next + 1, end));
-    MADE.set(next);
-    (next, some(INSIDE.get()))
+    static USED: AtomicU64 = AtomicU64::new(0);
+    THREAD.with(|thread| {
+        let mut used = thread.number.get();
+        if used.is_multiple_of(TAKEN) {
+            used = USED.fetch_add(TAKEN, Ordering::Relaxed);
+        }
+        let number = used + 1;
+        thread.number.set(number);
+        thread.made.set(number);
+        (number, thread.inside.get())
+    })
 }
 
 /// How far the last link of a deferred is.
@@ -152,28 +183,32 @@ pub struct History<P> {
     number: u64,
     made: P,
     /// The deferred one of whose links ran when this one was made.
-    within: Option<u64>,
+    within: u64,
     born: Moment,
     fired: Option<Moment>,
-    is_cancelled: bool,
-    paused: Option<P>,
-    /// The failure that it has got, and that no link has handled so far.
-    failing: Option<Name>,
-    /// The links that have begun, but for those left out.
-    marks: Vec<Mark<P>>,
-    /// The last of them runs, or its deferred is waited for.
-    is_at_last: bool,
-    /// What the thread was at when that began: [`INSIDE`] and [`MADE`].
-    outer: (u64, u64),
-    left_out: usize,
     /// The end of what it did last, which is the beginning of what it does next.
     going: Option<Moment>,
+    paused: Option<P>,
+    /// The links that have begun, but for those left out.
+    marks: Vec<Mark<P>>,
+    names: Names,
+    /// What the thread was at when the last of them began: inside of what, and what was made there.
+    outer: (u64, u64),
+    left_out: usize,
+    /// The failure that it has got, and that no link has handled so far.
+    failing: NameAt,
+    is_cancelled: bool,
+    /// The last link runs, or its deferred is waited for.
+    is_at_last: bool,
     /// What it waited for is there, and no link has run since.
     is_resumed: bool,
 }
 
 /// How many links are kept; behind them, only the last one is.
 const KEPT: usize = 64;
+
+/// How many names there are before those are forgotten that belong to no link which is kept.
+const NAMES: usize = 4 * KEPT;
 
 impl<P: Clone> History<P> {
     /// That of a deferred which was made at `made`, now.
@@ -191,14 +226,15 @@ impl<P: Clone> History<P> {
             within,
             born: Moment::now(),
             fired: None,
-            is_cancelled: false,
+            going: None,
             paused: None,
-            failing: None,
             marks: Vec::new(),
-            is_at_last: false,
+            names: Names(Vec::new()),
             outer: (NONE, NONE),
             left_out: 0,
-            going: None,
+            failing: NAMELESS,
+            is_cancelled: false,
+            is_at_last: false,
             is_resumed: false,
         }
     }
@@ -215,18 +251,20 @@ impl<P: Clone> History<P> {
     /// assert_eq!(*history.made(), "app.rs:9");
     /// assert_ne!(history.number(), number);
     /// ```
+    #[inline]
     pub fn renew(&mut self, made: P) {
         (self.number, self.within) = count();
         self.made = made;
         self.born = Moment::now();
         self.fired = None;
-        self.is_cancelled = false;
-        self.paused = None;
-        self.failing = None;
-        self.marks.clear();
-        self.is_at_last = false;
-        self.left_out = 0;
         self.going = None;
+        self.paused = None;
+        self.marks.clear();
+        self.names.0.clear();
+        self.left_out = 0;
+        self.failing = NAMELESS;
+        self.is_cancelled = false;
+        self.is_at_last = false;
         self.is_resumed = false;
     }
 
@@ -239,15 +277,31 @@ impl<P: Clone> History<P> {
     /// history.fired(None);
     /// assert!(history.fired_after().is_some());
     /// ```
+    #[inline]
     pub fn fired(&mut self, failure: Option<Name>) {
         let now = Moment::now();
         self.fired.get_or_insert(now);
         self.going = Some(now);
-        self.failing = failure;
+        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
+    }
+
+    /// It was made with its first result, and does nothing for now; `failure` is the name of that, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut history = hereafter_insight::History::new("app.rs:3");
+    /// history.ready(None);
+    /// assert!(history.fired_after().unwrap().is_zero());
+    /// ```
+    #[inline]
+    pub fn ready(&mut self, failure: Option<Name>) {
+        self.fired = Some(self.born);
+        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
     }
 
     /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
-    /// when its last link ended.
+    /// when its last link ended; and what a link gave back has a result at once.
     ///
     /// # Examples
     ///
@@ -260,6 +314,7 @@ impl<P: Clone> History<P> {
     /// history.runs(Kind::Callback, None); // it has just been added
     /// history.ran(End::Value);
     /// ```
+    #[inline]
     pub fn rests(&mut self) {
         self.going = None;
     }
@@ -297,7 +352,8 @@ impl<P: Clone> History<P> {
     /// See [`History`].
     #[inline]
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
-        self.outer = (INSIDE.replace(self.number), MADE.replace(NONE));
+        self.outer =
+            THREAD.with(|thread| (thread.inside.replace(self.number), thread.made.replace(NONE)));
         let began = self.going.take().unwrap_or_else(Moment::now);
         self.put(kind, added, Came::Runs, began);
         self.is_resumed = false;
@@ -307,22 +363,45 @@ impl<P: Clone> History<P> {
     /// Notes a link behind the others.
     #[inline]
     fn put(&mut self, kind: Kind, added: Option<P>, came: Came, began: Moment) {
-        let mark = Mark {
-            kind,
+        if self.marks.len() > KEPT {
+            self.leave_out();
+        }
+        self.marks.push(Mark {
             added,
-            came,
-            name: None,
             began,
             ended: began,
             resumed: None,
             made: NONE,
+            name: NAMELESS,
+            kind,
+            came,
             after_wait: self.is_resumed,
-        };
-        if self.marks.len() <= KEPT {
-            self.marks.push(mark);
-        } else {
-            self.marks[KEPT] = mark;
-            self.left_out += 1;
+        });
+    }
+
+    /// Forgets the last link, since there are enough of them.
+    #[cold]
+    fn leave_out(&mut self) {
+        self.marks.pop();
+        self.left_out += 1;
+    }
+
+    /// Keeps a name.
+    #[inline]
+    fn name(&mut self, name: Name) -> NameAt {
+        if self.names.0.len() >= NAMES {
+            self.forget_names();
+        }
+        self.names.enter(name)
+    }
+
+    /// Forgets the names of links that were left out.
+    #[cold]
+    fn forget_names(&mut self) {
+        let all = core::mem::replace(&mut self.names, Names(Vec::with_capacity(NAMES)));
+        let links = self.marks.iter_mut().map(|mark| &mut mark.name);
+        for at in links.chain([&mut self.failing]) {
+            *at = all.get(*at).map_or(NAMELESS, |name| self.names.enter(name.clone()));
         }
     }
 
@@ -336,6 +415,7 @@ impl<P: Clone> History<P> {
     /// history.passed(Kind::Errback, None);
     /// assert_eq!(history.links().count(), 1);
     /// ```
+    #[inline]
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
         self.put(kind, added, Came::Passed, self.going.unwrap_or(self.born));
     }
@@ -356,6 +436,7 @@ impl<P: Clone> History<P> {
     /// history.ran(End::Value);
     /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
+    #[inline]
     pub fn ran(&mut self, end: End) {
         if let End::Value = end {
             self.gave_value();
@@ -363,7 +444,7 @@ impl<P: Clone> History<P> {
             let now = self.is_through();
             self.is_at_last = matches!(end, End::Returned(_));
             // One that has handed its result on goes on when whoever got it is through.
-            let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
+            let goes_on = !matches!(end, End::HandedOn(_));
             self.going = goes_on.then_some(now);
             self.settle(end);
         }
@@ -387,7 +468,7 @@ impl<P: Clone> History<P> {
             let now = self.is_through();
             self.is_at_last = false;
             self.going = Some(now);
-            if self.failing.is_some() {
+            if self.is_failing() {
                 self.settle(End::Value);
             } else if let Some(mark) = self.marks.last_mut() {
                 mark.came = Came::Value;
@@ -399,8 +480,10 @@ impl<P: Clone> History<P> {
     #[inline]
     fn is_through(&mut self) -> Moment {
         let now = Moment::now();
-        INSIDE.set(self.outer.0);
-        let made = MADE.replace(self.outer.1);
+        let made = THREAD.with(|thread| {
+            thread.inside.set(self.outer.0);
+            thread.made.replace(self.outer.1)
+        });
         if let Some(mark) = self.marks.last_mut() {
             mark.ended = now;
             mark.made = made;
@@ -408,7 +491,8 @@ impl<P: Clone> History<P> {
         now
     }
 
-    /// What the last link gave back has a result, which is ours now.
+    /// What the last link gave back has a result, which is ours now. Where it is waited for, it
+    /// [rests](History::rests).
     ///
     /// # Examples
     ///
@@ -418,6 +502,7 @@ impl<P: Clone> History<P> {
     /// let mut history = History::new("app.rs:3");
     /// history.runs(Kind::Callback, None);
     /// history.ran(End::Returned("Deferred at 0x1".into()));
+    /// history.rests(); // it has to be waited for
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
@@ -425,7 +510,7 @@ impl<P: Clone> History<P> {
         if !self.is_at_last {
             return;
         }
-        let now = Moment::now();
+        let now = self.going.unwrap_or_else(Moment::now);
         if let Some(mark) = self.marks.last_mut() {
             mark.resumed = Some(now);
         }
@@ -438,23 +523,26 @@ impl<P: Clone> History<P> {
     /// Notes what came of the last link, with regard to the failure that there was before it.
     fn settle(&mut self, end: End) {
         let (came, name) = match end {
-            End::Value => match self.failing.take() {
-                None => (Came::Value, None),
+            End::Value => match core::mem::replace(&mut self.failing, NAMELESS) {
+                NAMELESS => (Came::Value, NAMELESS),
                 failure => (Came::Handled, failure),
             },
             End::Failed(name) => {
-                self.failing = Some(name.clone());
-                (Came::Failed, Some(name))
+                // Mostly it is the one that there was, which went on.
+                if self.names.get(self.failing) != Some(&name) {
+                    self.failing = self.name(name);
+                }
+                (Came::Failed, self.failing)
             }
             // The failure that there was is what it had to handle, until there is an answer.
-            End::Returned(name) => (Came::Returned, Some(name)),
+            End::Returned(name) => (Came::Returned, self.name(name)),
             End::HandedOn(name) => {
-                self.failing = None;
-                (Came::HandedOn, Some(name))
+                self.failing = NAMELESS;
+                (Came::HandedOn, self.name(name))
             }
-            End::Handled(name) => (Came::Handled, Some(name)),
-            End::Passed => (Came::Passed, None),
-            End::Runs => (Came::Runs, None),
+            End::Handled(name) => (Came::Handled, self.name(name)),
+            End::Passed => (Came::Passed, NAMELESS),
+            End::Runs => (Came::Runs, NAMELESS),
         };
         if let Some(mark) = self.marks.last_mut() {
             (mark.came, mark.name) = (came, name);
@@ -488,7 +576,7 @@ impl<P: Clone> History<P> {
     /// assert_eq!(outer.links().next().unwrap().made, Some(inner.number()));
     /// ```
     pub fn within(&self) -> Option<u64> {
-        self.within
+        some(self.within)
     }
 
     /// Where it was paused the last time.
@@ -567,7 +655,7 @@ impl<P: Clone> History<P> {
     pub fn current(&self) -> Option<(Ran<P>, Duration)> {
         let mark = self.marks.last().filter(|_| self.is_at_last)?;
         let since = if mark.came == Came::Runs { mark.began } else { mark.ended };
-        Some((mark.told(), Moment::now().since(since)))
+        Some((mark.told(&self.names), Moment::now().since(since)))
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -584,7 +672,9 @@ impl<P: Clone> History<P> {
     ///
     /// See [`History`].
     pub fn links(&self) -> impl DoubleEndedIterator<Item = Ran<P>> {
-        self.marks[..self.marks.len() - usize::from(self.is_at_last)].iter().map(Mark::told)
+        self.marks[..self.marks.len() - usize::from(self.is_at_last)]
+            .iter()
+            .map(|mark| mark.told(&self.names))
     }
 
     /// The link that is through and ran last.
@@ -601,7 +691,11 @@ impl<P: Clone> History<P> {
     /// assert_eq!(history.latest().unwrap().kind, Kind::Errback);
     /// ```
     pub fn latest(&self) -> Option<Ran<P>> {
-        self.marks.iter().rev().find(|mark| mark.came != Came::Runs).map(Mark::told)
+        self.marks
+            .iter()
+            .rev()
+            .find(|mark| mark.came != Came::Runs)
+            .map(|mark| mark.told(&self.names))
     }
 
     /// Whether it has a failure that no link has handled so far.
@@ -614,7 +708,7 @@ impl<P: Clone> History<P> {
     /// assert!(history.is_failing());
     /// ```
     pub fn is_failing(&self) -> bool {
-        self.failing.is_some()
+        self.failing != NAMELESS
     }
 
     /// How many links before the last one were not kept.

@@ -4,6 +4,7 @@
 //! kept are the counter's raw ticks, which the processor gives in less than half the time that the
 //! system's clock takes; they become a time only where somebody is told.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// A point in time.
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// assert!(Moment::now().since(before) < std::time::Duration::from_secs(60));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
+pub struct Moment(NonZeroU64);
 
 impl Moment {
     /// Now.
@@ -31,7 +32,8 @@ impl Moment {
     /// ```
     #[inline]
     pub fn now() -> Self {
-        Self(counter::raw())
+        // A tick more or less is nothing; that it is never zero saves room where there may be none.
+        Self(NonZeroU64::MIN | counter::raw())
     }
 
     /// How long after `earlier` it is; nothing if it is before.
@@ -44,7 +46,7 @@ impl Moment {
     /// assert!(before.since(Moment::now()).is_zero());
     /// ```
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(counter::nanoseconds(earlier.0, self.0))
+        Duration::from_nanos(counter::nanoseconds(earlier.0.get(), self.0.get()))
     }
 }
 
