@@ -40,8 +40,9 @@ pub(crate) mod trace;
 pub use trace::{trace_end, trace_to};
 
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES, Notes};
+use crate::debug::{self, HISTORIES, Notes, TRACES, WATCHED};
 use crate::deferred::{Deferred, Repr};
+use crate::erased::Seen;
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::panic::Location;
@@ -79,33 +80,47 @@ thread_local! {
         const { RefCell::new(Thread { alive: Roll::new(), spares: Vec::new() }) };
 }
 
-/// Notes for a new deferred, with a history if such are kept.
-pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
-    if !enabled() {
-        return Box::default();
-    }
+/// Begins the history of a new deferred.
+pub(crate) fn begin(cell: &CellRef) {
+    let made = cell.made();
+    let begun = THREAD.try_with(|thread| {
+        let mut thread = thread.borrow_mut();
+        let mut notes = thread.spares.pop().unwrap_or_default();
+        let number = match &mut notes.history {
+            Some(history) => {
+                history.renew(made);
+                history.number()
+            }
+            none => none.insert(History::new(made)).number(),
+        };
+        thread.alive.enter(number, cell.downgrade());
+        notes
+    });
+    // On a thread that ends, nobody asks any more.
+    let Ok(notes) = begun else { return };
+    cell.begin_notes(notes);
     #[cfg(feature = "page")]
-    if debug::is_on(debug::JOURNALS) {
+    if debug::is_any_on(debug::JOURNALS) {
         page::made();
     }
-    let spare = THREAD.try_with(|thread| thread.borrow_mut().spares.pop());
-    let mut notes = spare.ok().flatten().unwrap_or_default();
-    match &mut notes.history {
-        Some(history) => history.renew(made),
-        none => *none = Some(History::new(made)),
+    if debug::is_any_on(TRACES) {
+        with_history(cell, |history| trace::made(history));
     }
-    notes
+    #[cfg(feature = "tracing")]
+    spans::begin(cell);
 }
 
 /// A deferred has gone, and leaves its notes.
 pub(crate) fn put_away(mut notes: Box<Notes>) {
     let Some(history) = &notes.history else { return };
     let number = history.number();
-    if debug::is_traced() {
-        trace::gone(history);
+    if debug::is_any_on(WATCHED) {
+        if debug::is_any_on(TRACES) {
+            trace::gone(history);
+        }
+        #[cfg(feature = "tracing")]
+        spans::end(core::mem::take(&mut notes.in_span));
     }
-    #[cfg(feature = "tracing")]
-    spans::end(core::mem::take(&mut notes.in_span));
     notes.stacks = None;
     // What is left of it is memory.
     let gone = THREAD.try_with(|thread| {
@@ -225,41 +240,40 @@ fn find(number: u64) -> Option<CellRef> {
     find_alive(number).filter(is_pending)
 }
 
-/// The deferred has found its place.
-#[cold]
-pub(crate) fn register(cell: &CellRef) {
-    let Some(number) = number(cell) else { return };
-    let _ = THREAD.try_with(|thread| thread.borrow_mut().alive.enter(number, cell.downgrade()));
-    if debug::is_traced() {
-        cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
-    }
-    #[cfg(feature = "tracing")]
-    spans::begin(cell, number);
-}
-
-/// The engine tells what happens.
+/// The engine tells what happens to a deferred of which something is noted.
 #[inline]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     // Which it is stands in the program's text, and each way is one of its own.
     match &event {
         Event::Runs => runs(cell),
         Event::Ran(Step::Ran) => ran(cell, &event),
-        _ => happened(cell, &event),
+        // That there is no link to run was noted when there was none.
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_))
+        | Event::Waits(_) => {}
+        Event::Fired | Event::Ran(Step::Returned) | Event::Cancelled | Event::Resumed => {
+            happened(cell, &event);
+        }
     }
 }
 
-/// A link is about to run.
+/// A link is about to run, if there is one.
 #[inline(never)]
 fn runs(cell: &CellRef) {
-    let Some(front) = cell.body().front() else { return };
-    let passes = front.passes;
-    note(cell, &Event::Runs, !passes, |history| {
-        if passes {
-            history.passed(front.kind, Some(front.added));
-        } else {
-            history.runs(front.kind, Some(front.added));
+    match cell.body().front() {
+        Some(front) if front.passes => passes(cell, front),
+        Some(Seen { kind, added, .. }) => {
+            note(cell, &Event::Runs, true, |history| history.runs(kind, Some(added)));
         }
-    });
+        None => {
+            with_history(cell, History::rests);
+        }
+    }
+}
+
+/// The result is not for this link.
+#[inline(never)]
+fn passes(cell: &CellRef, Seen { kind, added, .. }: Seen) {
+    note(cell, &Event::Runs, false, |history| history.passed(kind, Some(added)));
 }
 
 /// A link is through.
@@ -285,41 +299,55 @@ fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
             let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
             history.ran(End::Returned(name));
         }
-        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {
-            history.rests();
-        }
         Event::Resumed => history.resumed(end(cell)),
-        Event::Runs | Event::Ran(Step::Ran) | Event::Waits(_) => {}
+        Event::Runs | Event::Ran(_) | Event::Waits(_) => {}
     });
 }
 
 /// Has something noted of a deferred that has a history, and told to those who want to know; `runs` says
 /// that a link begins to run.
 #[inline]
-#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
 fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
-    let mut before = None;
-    let wants_span = cell.with_notes(|notes| {
-        let Some(notes) = notes else { return false };
-        let Some(history) = &mut notes.history else { return false };
-        before = debug::is_watched().then(|| Before::of(history));
+    if debug::is_any_on(WATCHED) {
+        note_and_tell(cell, event, runs, what);
+    } else {
+        with_history(cell, what);
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "page")),
+    allow(unused_variables, reason = "spans and the page want to know")
+)]
+fn note_and_tell(
+    cell: &CellRef,
+    event: &Event<'_, CellRef>,
+    runs: bool,
+    what: impl FnOnce(&mut Noted),
+) {
+    let noted = with_history(cell, |history| {
+        let before = Before::of(history);
         what(history);
-        if let Some(before) = before.filter(|_| debug::is_traced()) {
+        if debug::is_any_on(TRACES) {
             trace::noted(before, history);
         }
-        #[cfg(feature = "tracing")]
-        return notes.in_span.is_begun();
-        #[cfg(not(feature = "tracing"))]
-        false
+        before
     });
+    let Some(before) = noted else { return };
     #[cfg(feature = "tracing")]
-    if wants_span {
-        spans::happened(cell, event, runs);
-    }
+    spans::happened(cell, event, runs);
     #[cfg(feature = "page")]
-    if let Some(before) = before.filter(|_| debug::is_on(debug::JOURNALS)) {
+    if debug::is_any_on(debug::JOURNALS) {
         page::count(cell, before);
     }
+}
+
+/// Looks at the history of a deferred, if it has one, or notes something there. It must run no user code.
+#[inline]
+fn with_history<R>(cell: &CellRef, look: impl FnOnce(&mut Noted) -> R) -> Option<R> {
+    cell.with_notes(|notes| Some(look(notes?.history.as_mut()?)))
 }
 
 fn failure_name(cell: &CellRef) -> Option<Name> {
@@ -333,11 +361,7 @@ fn end(cell: &CellRef) -> End {
 /// Somebody has paused it there.
 #[cold]
 pub(crate) fn paused(cell: &CellRef, at: &'static Location<'static>) {
-    cell.with_notes(|notes| {
-        if let Some(history) = notes.and_then(|notes| notes.history.as_mut()) {
-            history.paused(at);
-        }
-    });
+    with_history(cell, |history| history.paused(at));
 }
 
 /// The failure in words, some of which are the error's own.
@@ -348,7 +372,7 @@ fn text(failure: &Failure) -> String {
 }
 
 fn number(cell: &CellRef) -> Option<u64> {
-    cell.with_notes(|notes| Some(notes?.history.as_ref()?.number()))
+    with_history(cell, |history| history.number())
 }
 
 fn name(cell: &CellRef) -> Name {
@@ -357,8 +381,7 @@ fn name(cell: &CellRef) -> Name {
 
 /// The story of a deferred of which a history is kept.
 pub(crate) fn story_if_noted(cell: &CellRef) -> Option<Story> {
-    let is_noted = cell.with_notes(|notes| notes.is_some_and(|notes| notes.history.is_some()));
-    is_noted.then(|| story(cell))
+    number(cell).map(|_| story(cell))
 }
 
 fn story(cell: &CellRef) -> Story {
@@ -400,8 +423,7 @@ fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     };
     let mut story = Story::new(name(cell).to_string(), now);
     story.made = Some(cell.made().to_string());
-    cell.with_notes(|notes| {
-        let Some(history) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+    with_history(cell, |history| {
         story.tell(history, |place| Some(place.to_string()), |number| find(number).is_some());
     });
     let to_come = body.links_to_come().into_iter();

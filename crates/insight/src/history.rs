@@ -118,19 +118,21 @@ fn some(number: u64) -> Option<u64> {
     (number != NONE).then_some(number)
 }
 
-/// Where a thread is. It is one value, since to find one may be a call.
+/// Where a thread is. It is one value, since to find one may be a call; and two that are read together
+/// do not lie together, since one reading of what two have written makes a processor wait.
+#[repr(C)]
 struct Thread {
     /// The deferred whose link runs.
     inside: Cell<u64>,
-    /// The last deferred that was made while it runs.
-    made: Cell<u64>,
     /// The last number that the thread has given to a deferred.
     number: Cell<u64>,
+    /// The last deferred that was made while that link runs.
+    made: Cell<u64>,
 }
 
 thread_local! {
     static THREAD: Thread = const {
-        Thread { inside: Cell::new(NONE), made: Cell::new(NONE), number: Cell::new(0) }
+        Thread { inside: Cell::new(NONE), number: Cell::new(NONE), made: Cell::new(NONE) }
     };
 }
 
@@ -339,18 +341,31 @@ impl<P: Clone> History<P> {
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
         self.outer =
             THREAD.with(|thread| (thread.inside.replace(self.number), thread.made.replace(NONE)));
-        let began = self.going.take().unwrap_or_else(Moment::now);
-        self.put(kind, added, Came::Runs, began);
-        self.is_resumed = false;
         self.is_at_last = true;
+        match self.going.take() {
+            Some(began) if self.has_room() && !self.is_resumed => {
+                self.put(kind, added, Came::Runs, began);
+            }
+            going => self.runs_after_all(kind, added, going),
+        }
+    }
+
+    /// A link runs for which there is no room yet, or which has not just followed another. That is apart
+    /// so that the common way calls nothing.
+    #[inline(never)]
+    fn runs_after_all(&mut self, kind: Kind, added: Option<P>, going: Option<Moment>) {
+        let began = going.unwrap_or_else(Moment::now);
+        self.make_room();
+        self.put(kind, added, Came::Runs, began);
+        let after_wait = core::mem::take(&mut self.is_resumed);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.after_wait = after_wait;
+        }
     }
 
     /// Notes a link behind the others.
     #[inline]
     fn put(&mut self, kind: Kind, added: Option<P>, came: Came, began: Moment) {
-        if self.marks.len() > KEPT {
-            self.leave_out();
-        }
         self.marks.push(Mark {
             added,
             began,
@@ -360,15 +375,27 @@ impl<P: Clone> History<P> {
             name: NAMELESS,
             kind,
             came,
-            after_wait: self.is_resumed,
+            after_wait: false,
         });
     }
 
-    /// Forgets the last link, since there are enough of them.
+    /// Whether there is room for one more link.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.marks.len() < self.marks.capacity()
+    }
+
+    /// Makes room for a link: in place of the last one, if there are enough of them.
     #[cold]
-    fn leave_out(&mut self) {
-        self.marks.pop();
-        self.left_out += 1;
+    fn make_room(&mut self) {
+        let kept = self.marks.len();
+        if kept > KEPT {
+            self.marks.pop();
+            self.left_out += 1;
+        } else if !self.has_room() {
+            // Never more than are kept: then it is enough to look at the room.
+            self.marks.reserve_exact(kept.max(4).min(KEPT + 1 - kept));
+        }
     }
 
     /// Keeps a name.
@@ -402,6 +429,9 @@ impl<P: Clone> History<P> {
     /// ```
     #[inline]
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
+        if !self.has_room() {
+            self.make_room();
+        }
         self.put(kind, added, Came::Passed, self.going.unwrap_or(self.born));
     }
 
@@ -426,7 +456,7 @@ impl<P: Clone> History<P> {
         if let End::Value = end {
             self.gave_value();
         } else if self.is_at_last {
-            let now = self.is_through();
+            let now = self.is_through(Came::Runs);
             self.is_at_last = matches!(end, End::Returned(_));
             // One that has handed its result on goes on when whoever got it is through.
             let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
@@ -450,20 +480,18 @@ impl<P: Clone> History<P> {
     #[inline]
     pub fn gave_value(&mut self) {
         if self.is_at_last {
-            let now = self.is_through();
+            let now = self.is_through(Came::Value);
             self.is_at_last = false;
             self.going = Some(now);
             if self.is_failing() {
                 self.settle(End::Value);
-            } else if let Some(mark) = self.marks.last_mut() {
-                mark.came = Came::Value;
             }
         }
     }
 
-    /// Notes that the last link has ended now.
+    /// Notes that the last link has ended now, and what came of it, as far as that is known.
     #[inline]
-    fn is_through(&mut self) -> Moment {
+    fn is_through(&mut self, came: Came) -> Moment {
         let now = Moment::now();
         let made = THREAD.with(|thread| {
             thread.inside.set(self.outer.0);
@@ -472,6 +500,7 @@ impl<P: Clone> History<P> {
         if let Some(mark) = self.marks.last_mut() {
             mark.ended = now;
             mark.made = made;
+            mark.came = came;
         }
         now
     }
