@@ -206,22 +206,15 @@ impl Drop for Notebook {
 #[inline(never)]
 pub(crate) fn begin(cell: &CellRef) {
     #[cfg(feature = "inspect")]
-    if is_any_on(HISTORIES) {
-        crate::inspect::begin(cell);
-    }
+    let mut notes = crate::inspect::begin(cell).unwrap_or_default();
+    #[cfg(not(feature = "inspect"))]
+    let mut notes = Box::<Notes>::default();
     if is_any_on(STACKS) {
-        let stacks = Box::new(Stacks { made: Backtrace::force_capture(), fired: None });
-        let notes = cell.with_notes(|notes| match notes {
-            Some(notes) => {
-                notes.stacks = Some(stacks);
-                None
-            }
-            None => Some(Box::new(Notes { stacks: Some(stacks), ..Notes::default() })),
-        });
-        if let Some(notes) = notes {
-            cell.begin_notes(notes);
-        }
+        notes.stacks = Some(Box::new(Stacks { made: Backtrace::force_capture(), fired: None }));
     }
+    cell.begin_notes(notes);
+    #[cfg(feature = "inspect")]
+    crate::inspect::begun(cell);
 }
 
 #[inline(never)]

@@ -80,48 +80,69 @@ thread_local! {
         const { RefCell::new(Thread { alive: Roll::new(), spares: Vec::new() }) };
 }
 
-/// Begins the history of a new deferred.
-pub(crate) fn begin(cell: &CellRef) {
+/// Notes with the history of a new deferred, if such are kept.
+pub(crate) fn begin(cell: &CellRef) -> Option<Box<Notes>> {
+    if !debug::is_any_on(HISTORIES) {
+        return None;
+    }
     let made = cell.made();
-    let begun = THREAD.try_with(|thread| {
+    // On a thread that ends, nobody asks any more.
+    let notes = THREAD.try_with(|thread| {
         let mut thread = thread.borrow_mut();
-        let mut notes = thread.spares.pop().unwrap_or_default();
-        let number = match &mut notes.history {
-            Some(history) => {
-                history.renew(made);
-                history.number()
+        let notes = match thread.spares.pop() {
+            Some(mut spare) => {
+                if let Some(history) = &mut spare.history {
+                    history.renew(made);
+                }
+                spare
             }
-            none => none.insert(History::new(made)).number(),
+            None => fresh(made),
         };
-        thread.alive.enter(number, cell.downgrade());
+        if let Some(history) = &notes.history {
+            thread.alive.enter(history.number(), cell.downgrade());
+        }
         notes
     });
-    // On a thread that ends, nobody asks any more.
-    let Ok(notes) = begun else { return };
-    cell.begin_notes(notes);
-    #[cfg(feature = "page")]
-    if debug::is_any_on(debug::JOURNALS) {
-        page::made();
-    }
-    if debug::is_any_on(TRACES) {
-        with_history(cell, |history| trace::made(history));
+    notes.ok()
+}
+
+#[cold]
+#[inline(never)]
+#[allow(clippy::unnecessary_box_returns, reason = "that is where notes lie")]
+fn fresh(made: &'static Location<'static>) -> Box<Notes> {
+    Box::new(Notes { history: Some(History::new(made)), ..Notes::default() })
+}
+
+/// The notes of a new deferred are in their place: tells those who want to know.
+pub(crate) fn begun(cell: &CellRef) {
+    if debug::is_any_on(WATCHED) {
+        tell_made(cell);
     }
     #[cfg(feature = "tracing")]
     spans::begin(cell);
+}
+
+#[cold]
+#[inline(never)]
+fn tell_made(cell: &CellRef) {
+    with_history(cell, |history| {
+        #[cfg(feature = "page")]
+        if debug::is_any_on(debug::JOURNALS) {
+            page::made();
+        }
+        if debug::is_any_on(TRACES) {
+            trace::made(history);
+        }
+    });
 }
 
 /// A deferred has gone, and leaves its notes.
 pub(crate) fn put_away(mut notes: Box<Notes>) {
     let Some(history) = &notes.history else { return };
     let number = history.number();
-    if debug::is_any_on(WATCHED) {
-        if debug::is_any_on(TRACES) {
-            trace::gone(history);
-        }
-        #[cfg(feature = "tracing")]
-        spans::end(core::mem::take(&mut notes.in_span));
+    if notes.stacks.is_some() || debug::is_any_on(WATCHED) {
+        leave(&mut notes);
     }
-    notes.stacks = None;
     // What is left of it is memory.
     let gone = THREAD.try_with(|thread| {
         let mut thread = thread.borrow_mut();
@@ -131,6 +152,18 @@ pub(crate) fn put_away(mut notes: Box<Notes>) {
         thread.alive.strike(number)
     });
     drop(gone);
+}
+
+/// Takes out of notes what is not for the next deferred, and tells those who want to know.
+#[cold]
+#[inline(never)]
+fn leave(notes: &mut Notes) {
+    notes.stacks = None;
+    if let Some(history) = notes.history.as_ref().filter(|_| debug::is_any_on(TRACES)) {
+        trace::gone(history);
+    }
+    #[cfg(feature = "tracing")]
+    spans::end(core::mem::take(&mut notes.in_span));
 }
 
 /// Has histories kept, of deferreds made from now on, on all threads.
@@ -241,18 +274,20 @@ fn find(number: u64) -> Option<CellRef> {
 }
 
 /// The engine tells what happens to a deferred of which something is noted.
-#[inline]
+#[allow(clippy::inline_always, reason = "the compiler holds what seldom happens for large")]
+#[inline(always)]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     // Which it is stands in the program's text, and each way is one of its own.
     match &event {
         Event::Runs => runs(cell),
         Event::Ran(Step::Ran) => ran(cell, &event),
-        // That there is no link to run was noted when there was none.
+        Event::Ran(Step::Returned) => gave_back(cell, &event),
+        Event::Fired => fired(cell),
+        Event::Resumed => resumed(cell),
+        Event::Cancelled => cancelled(cell),
+        // That there was no link to run was noted when it was looked for.
         Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_))
         | Event::Waits(_) => {}
-        Event::Fired | Event::Ran(Step::Returned) | Event::Cancelled | Event::Resumed => {
-            happened(cell, &event);
-        }
     }
 }
 
@@ -260,8 +295,8 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
 #[inline(never)]
 fn runs(cell: &CellRef) {
     match cell.body().front() {
-        Some(front) if front.passes => passes(cell, front),
-        Some(Seen { kind, added, .. }) => {
+        Some(Seen { kind, added, passes: true }) => passes(cell, kind, added),
+        Some(Seen { kind, added, passes: false }) => {
             note(cell, &Event::Runs, true, |history| history.runs(kind, Some(added)));
         }
         None => {
@@ -272,36 +307,53 @@ fn runs(cell: &CellRef) {
 
 /// The result is not for this link.
 #[inline(never)]
-fn passes(cell: &CellRef, Seen { kind, added, .. }: Seen) {
+fn passes(cell: &CellRef, kind: Kind, added: &'static Location<'static>) {
     note(cell, &Event::Runs, false, |history| history.passed(kind, Some(added)));
 }
 
 /// A link is through.
 #[inline(never)]
 fn ran(cell: &CellRef, event: &Event<'_, CellRef>) {
-    note(cell, event, false, |history| match failure_name(cell) {
-        None => history.gave_value(),
-        Some(failure) => history.ran(End::Failed(failure)),
-    });
+    match failure_name(cell) {
+        None => note(cell, event, false, History::gave_value),
+        Some(failure) => failed(cell, event, failure),
+    }
 }
 
 #[inline(never)]
-fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
-    note(cell, event, false, |history| match event {
-        Event::Fired => {
-            history.fired(failure_name(cell));
-            if cell.chain().paused() != 0 {
-                history.rests();
-            }
+fn failed(cell: &CellRef, event: &Event<'_, CellRef>, failure: Name) {
+    note(cell, event, false, |history| history.failed(failure));
+}
+
+#[inline(never)]
+fn gave_back(cell: &CellRef, event: &Event<'_, CellRef>) {
+    let given = cell.body().with_source(name).unwrap_or_else(|| Name::from(""));
+    note(cell, event, false, |history| history.gave_back(given));
+}
+
+#[inline(never)]
+fn fired(cell: &CellRef) {
+    note(cell, &Event::Fired, false, |history| {
+        history.fired(failure_name(cell));
+        if cell.chain().paused() != 0 {
+            history.rests();
         }
-        Event::Cancelled => history.cancelled(),
-        Event::Ran(Step::Returned) => {
-            let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
-            history.ran(End::Returned(name));
-        }
-        Event::Resumed => history.resumed(end(cell)),
-        Event::Runs | Event::Ran(_) | Event::Waits(_) => {}
     });
+}
+
+/// What it waits for has a result.
+#[inline(never)]
+fn resumed(cell: &CellRef) {
+    note(cell, &Event::Resumed, false, |history| match failure_name(cell) {
+        None => history.resumed(End::Value),
+        Some(failure) => history.resumed(End::Failed(failure)),
+    });
+}
+
+#[cold]
+#[inline(never)]
+fn cancelled(cell: &CellRef) {
+    note(cell, &Event::Cancelled, false, History::cancelled);
 }
 
 /// Has something noted of a deferred that has a history, and told to those who want to know; `runs` says
@@ -352,10 +404,6 @@ fn with_history<R>(cell: &CellRef, look: impl FnOnce(&mut Noted) -> R) -> Option
 
 fn failure_name(cell: &CellRef) -> Option<Name> {
     cell.body().with_failure(|failure| failure.type_name().into())
-}
-
-fn end(cell: &CellRef) -> End {
-    failure_name(cell).map_or(End::Value, End::Failed)
 }
 
 /// Somebody has paused it there.

@@ -284,7 +284,10 @@ impl<P: Clone> History<P> {
         let now = Moment::now();
         self.fired.get_or_insert(now);
         self.going = Some(now);
-        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
+        self.failing = match failure {
+            None => NAMELESS,
+            Some(failure) => self.name(failure),
+        };
     }
 
     /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
@@ -399,7 +402,7 @@ impl<P: Clone> History<P> {
     }
 
     /// Keeps a name.
-    #[inline]
+    #[inline(never)]
     fn name(&mut self, name: Name) -> NameAt {
         if self.names.0.len() >= NAMES {
             self.forget_names();
@@ -451,17 +454,19 @@ impl<P: Clone> History<P> {
     /// history.ran(End::Value);
     /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
-    #[inline]
     pub fn ran(&mut self, end: End) {
-        if let End::Value = end {
-            self.gave_value();
-        } else if self.is_at_last {
-            let now = self.is_through(Came::Runs);
-            self.is_at_last = matches!(end, End::Returned(_));
-            // One that has handed its result on goes on when whoever got it is through.
-            let goes_on = !matches!(end, End::Returned(_) | End::HandedOn(_));
-            self.going = goes_on.then_some(now);
-            self.settle(end);
+        match end {
+            End::Value => self.gave_value(),
+            End::Failed(name) => self.failed(name),
+            End::Returned(name) => self.gave_back(name),
+            end if self.is_at_last => {
+                let now = self.is_through(Came::Runs);
+                self.is_at_last = false;
+                // One that has handed its result on goes on when whoever got it is through.
+                self.going = (!matches!(end, End::HandedOn(_))).then_some(now);
+                self.settle(end);
+            }
+            _ => {}
         }
     }
 
@@ -484,8 +489,53 @@ impl<P: Clone> History<P> {
             self.is_at_last = false;
             self.going = Some(now);
             if self.is_failing() {
-                self.settle(End::Value);
+                self.handles();
             }
+        }
+    }
+
+    /// The same as [`ran`](History::ran) with [`End::Failed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.failed("ValueError".into());
+    /// assert_eq!(history.links().next().unwrap().end, End::Failed("ValueError".into()));
+    /// ```
+    #[inline]
+    pub fn failed(&mut self, failure: Name) {
+        if self.is_at_last {
+            let now = self.is_through(Came::Failed);
+            self.is_at_last = false;
+            self.going = Some(now);
+            self.fails(failure);
+        }
+    }
+
+    /// The same as [`ran`](History::ran) with [`End::Returned`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{History, Kind, Name};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.gave_back(Name::of_deferred(Some(12), 0x40));
+    /// assert!(history.current().is_some());
+    /// ```
+    #[inline]
+    pub fn gave_back(&mut self, deferred: Name) {
+        if self.is_at_last {
+            self.is_through(Came::Returned);
+            self.going = None;
+            // A failure that there was is what it has to handle, until there is an answer.
+            let name = self.name(deferred);
+            self.is_called(name);
         }
     }
 
@@ -518,6 +568,7 @@ impl<P: Clone> History<P> {
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
+    #[inline]
     pub fn resumed(&mut self, end: End) {
         if !self.is_at_last {
             return;
@@ -533,31 +584,58 @@ impl<P: Clone> History<P> {
     }
 
     /// Notes what came of the last link, with regard to the failure that there was before it.
+    #[inline]
     fn settle(&mut self, end: End) {
         let (came, name) = match end {
-            End::Value => match core::mem::replace(&mut self.failing, NAMELESS) {
-                NAMELESS => (Came::Value, NAMELESS),
-                failure => (Came::Handled, failure),
-            },
+            End::Value if self.is_failing() => return self.handles(),
+            End::Value => (Came::Value, NAMELESS),
             End::Failed(name) => {
-                // Mostly it is the one that there was, which went on.
-                if self.names.get(self.failing) != Some(&name) {
-                    self.failing = self.name(name);
-                }
-                (Came::Failed, self.failing)
+                self.comes_to(Came::Failed);
+                return self.fails(name);
             }
-            // The failure that there was is what it had to handle, until there is an answer.
-            End::Returned(name) => (Came::Returned, self.name(name)),
             End::HandedOn(name) => {
                 self.failing = NAMELESS;
                 (Came::HandedOn, self.name(name))
             }
+            End::Returned(name) => (Came::Returned, self.name(name)),
             End::Handled(name) => (Came::Handled, self.name(name)),
             End::Passed => (Came::Passed, NAMELESS),
             End::Runs => (Came::Runs, NAMELESS),
         };
+        self.comes_to(came);
+        self.is_called(name);
+    }
+
+    /// The last link has given a value where there was a failure.
+    #[inline(never)]
+    fn handles(&mut self) {
+        let failure = core::mem::replace(&mut self.failing, NAMELESS);
+        self.comes_to(Came::Handled);
+        self.is_called(failure);
+    }
+
+    /// The last link has failed.
+    #[inline]
+    fn fails(&mut self, failure: Name) {
+        // Mostly it is the failure that there was, which goes on.
+        if !self.names.get(self.failing).is_some_and(|name| name.is(&failure)) {
+            self.failing = self.name(failure);
+        }
+        self.is_called(self.failing);
+    }
+
+    #[inline]
+    fn comes_to(&mut self, came: Came) {
         if let Some(mark) = self.marks.last_mut() {
-            (mark.came, mark.name) = (came, name);
+            mark.came = came;
+        }
+    }
+
+    /// Notes the name that belongs to what came of the last link.
+    #[inline]
+    fn is_called(&mut self, name: NameAt) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.name = name;
         }
     }
 
@@ -774,5 +852,69 @@ impl Before {
             failing: history.is_failing(),
             stage: history.stage(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, History, Kind, Mark, NAMES};
+
+    /// Every link of every deferred is one.
+    const _: () = assert!(size_of::<Mark<&u8>>() <= 48);
+
+    #[test]
+    fn the_names_of_links_that_are_left_out_are_forgotten() {
+        let mut history = History::new(0);
+        history.fired(Some("fired".into()));
+        let last = 10 * NAMES;
+        for n in 0..=last {
+            history.runs(Kind::Both, Some(n));
+            match n % 3 {
+                0 => history.ran(End::Failed(format!("failure {n}").into())),
+                1 => history.ran(End::Value),
+                _ => {
+                    history.ran(End::Returned(format!("deferred {n}").into()));
+                    history.resumed(End::Failed(format!("failure {n}").into()));
+                }
+            }
+            assert!(history.names.0.len() <= NAMES);
+        }
+        assert_eq!(history.left_out() + history.links().count(), last + 1);
+        for link in history.links() {
+            let n = link.added.unwrap();
+            let end = match n % 3 {
+                1 => End::Handled(format!("failure {}", n - 1).into()),
+                _ => End::Failed(format!("failure {n}").into()),
+            };
+            assert_eq!(link.end, end);
+        }
+        assert_eq!(history.latest().unwrap().added, Some(last));
+        assert_eq!(last % 3, 1);
+        assert!(!history.is_failing());
+    }
+
+    #[test]
+    fn one_that_is_renewed_has_nothing_of_the_last_one() {
+        let mut history = History::new("first");
+        history.fired(Some("ValueError".into()));
+        history.paused("here");
+        history.cancelled();
+        for _ in 0..100 {
+            history.runs(Kind::Callback, None);
+            history.ran(End::Returned("Deferred".into()));
+            history.resumed(End::Value);
+        }
+        history.renew("second");
+        let new = History::new("second");
+        assert_eq!(history.links().count(), 0);
+        assert_eq!(history.left_out(), 0);
+        assert!(history.latest().is_none() && history.current().is_none());
+        assert!(history.fired_after().is_none() && !history.was_cancelled());
+        assert!(history.paused_at().is_none() && !history.is_failing());
+        assert_eq!(history.number() + 1, new.number());
+        // The first link of all follows no wait.
+        history.runs(Kind::Callback, None);
+        history.ran(End::Value);
+        assert!(!history.latest().unwrap().after_wait);
     }
 }

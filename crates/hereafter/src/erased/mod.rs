@@ -165,6 +165,15 @@ impl Body {
         peek(&self.waiting_on)
     }
 
+    /// What `look` sees in the cell where this one's result will come from. It must run no user code.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn with_source<R>(&self, look: impl FnOnce(&CellRef) -> R) -> Option<R> {
+        let source = self.waiting_on.take();
+        let seen = source.as_ref().map(look);
+        self.waiting_on.set(source);
+        seen
+    }
+
     /// The cell that waits on this one.
     pub(crate) fn waiting_cell(&self) -> Option<CellRef> {
         let waiter = self.waiter.take();

@@ -32,6 +32,7 @@ pub(super) fn begin(cell: &CellRef) {
 }
 
 #[cold]
+#[inline(never)]
 fn begin_span(cell: &CellRef) {
     let Some(number) = super::number(cell) else { return };
     debug::switch(debug::SPANS, true);
