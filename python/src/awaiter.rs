@@ -61,9 +61,11 @@ fn must_wait(deferred: &Bound<'_, Deferred>) -> bool {
     }
     // A pause holds up no run that has begun. Where only those who wait are left in it, nothing would
     // be new for them, and to wait once more would never end.
-    let only_waits = |link: &Link| match link.plain() {
+    let only_waits = |link: &Link| match link {
         Link::Resume(_) => Ok(()),
-        Link::Both(function) if function.bind(deferred.py()).is_instance_of::<Driver>() => Ok(()),
+        Link::Both(function, _) if function.bind(deferred.py()).is_instance_of::<Driver>() => {
+            Ok(())
+        }
         _ => Err(()),
     };
     its.chain.paused() != 0 && !(its.chain.is_running() && its.links.each(only_waits).is_ok())

@@ -70,12 +70,12 @@ fn list<'py>(link: &Link, pairs: &Bound<'py, PyList>) -> PyResult<()> {
     let empty = || raw::dict(py).map(Bound::into_any);
     // A function that none can be added to.
     let fixed = |function| triple(function, PyTuple::empty(py), no_keywords());
-    match link.plain() {
-        Link::Over(_) | Link::Noted(_) => Ok(()),
-        Link::Callback(function) => pair(bare(function.bind(py))?, bare(failthru)?),
-        Link::Errback(function) => pair(bare(passthru)?, bare(function.bind(py))?),
-        Link::Both(function) => both(function.bind(py)),
-        Link::Pair(either) => match &**either {
+    match link {
+        Link::Over(_) => Ok(()),
+        Link::Callback(function, _) => pair(bare(function.bind(py))?, bare(failthru)?),
+        Link::Errback(function, _) => pair(bare(passthru)?, bare(function.bind(py))?),
+        Link::Both(function, _) => both(function.bind(py)),
+        Link::Pair(either, _) => match &**either {
             Pair::Callback(call) => pair(whole(py, call, empty()?)?, bare(failthru)?),
             Pair::Errback(call) => pair(bare(passthru)?, whole(py, call, empty()?)?),
             Pair::Both(call) => {
@@ -89,7 +89,7 @@ fn list<'py>(link: &Link, pairs: &Bound<'py, PyList>) -> PyResult<()> {
                 pair(whole(py, callback, no_keywords())?, whole(py, errback, no_keywords())?)
             }
         },
-        Link::Fire(other) => {
+        Link::Fire(other, _) => {
             let other = other.bind(py);
             pair(
                 fixed(other.getattr(name!(py, callback))?)?,
@@ -114,7 +114,7 @@ fn list<'py>(link: &Link, pairs: &Bound<'py, PyList>) -> PyResult<()> {
         Link::Resume(driver) => both(driver.bind(py)),
         Link::Cancel(driver) => both(&driver.bind(py).getattr(name!(py, _cancelled))?),
         Link::Turn(turn) => both(turn.bind(py)),
-        Link::Timeout(timeout) => {
+        Link::Timeout(timeout, _) => {
             let timeout = timeout.bind(py);
             if !Timeout::has_converted(timeout) {
                 both(&timeout.getattr(name!(py, convertCancelled))?)?;
@@ -168,26 +168,26 @@ fn link_of(pair: &Bound<'_, PyAny>) -> PyResult<Link> {
             return Ok(Link::Turn(turn.clone().unbind()));
         }
         if callback.is_bare() {
-            return Ok(Link::Both(callback.function));
+            return Ok(Link::Both(callback.function, None));
         }
-        return Ok(Link::Pair(Box::new(Pair::Both(callback))));
+        return Ok(Link::Pair(Box::new(Pair::Both(callback)), None));
     }
     Ok(if passes(&errback, &names.failthru) {
         if callback.is_bare() {
-            Link::Callback(callback.function)
+            Link::Callback(callback.function, None)
         } else {
-            Link::Pair(Box::new(Pair::Callback(callback)))
+            Link::Pair(Box::new(Pair::Callback(callback)), None)
         }
     } else if passes(&callback, &names.passthru) {
         if errback.is_bare() {
-            Link::Errback(errback.function)
+            Link::Errback(errback.function, None)
         } else {
-            Link::Pair(Box::new(Pair::Errback(errback)))
+            Link::Pair(Box::new(Pair::Errback(errback)), None)
         }
     } else if callback.is_bare() && errback.is_bare() {
-        Link::Pair(Box::new(Pair::Each(callback.function, errback.function)))
+        Link::Pair(Box::new(Pair::Each(callback.function, errback.function)), None)
     } else {
-        Link::Pair(Box::new(Pair::Either(callback, errback)))
+        Link::Pair(Box::new(Pair::Either(callback, errback)), None)
     })
 }
 

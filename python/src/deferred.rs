@@ -11,7 +11,7 @@ use crate::timeout::Timeout;
 use crate::trail::Trail;
 use crate::twisted::twisted;
 use crate::world::{Link, Pair, PyWorld, State, state};
-use hereafter_engine::{Claim, Event, Graveyard, World};
+use hereafter_engine::{Claim, Graveyard, World};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::PyTypeObject;
@@ -203,15 +203,15 @@ impl Deferred {
             return;
         }
         for link in state.links.take() {
-            match link.into_plain() {
-                Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => {
+            match link {
+                Link::Waiter(other) | Link::Fire(other, _) | Link::Return(other) => {
                     bury(other.into_any());
                 }
                 Link::Resume(driver) | Link::Cancel(driver) => bury(driver.into_any()),
                 Link::Member(list, _) => bury(list.into_any()),
                 Link::Turn(turn) => bury(turn.into_any()),
                 // What is given beside the result may be the next of a long row.
-                Link::Pair(pair) => match *pair {
+                Link::Pair(pair, _) => match *pair {
                     Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => {
                         call.take_apart(bury);
                     }
@@ -232,17 +232,33 @@ impl Deferred {
     /// A new deferred, that nobody else has yet.
     #[inline]
     pub(crate) fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        match Self::make_plain(py) {
+        match Self::make_quickly(py) {
             Some(new) => Ok(new),
             None => Self::make_slowly(py),
         }
     }
 
-    /// A new deferred, if nobody changed the class and there is room.
+    /// A new deferred, if there is next to nothing to do for it; within the bounds of `Fast::quick`.
     #[inline]
-    pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        let plain = plainness(py, Self::type_object_raw(py)) & UNNOTED != 0;
-        if plain { Layout::make(py, Self::bare()) } else { None }
+    pub(crate) fn make_quickly(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        let plain = plainness(py, Self::type_object_raw(py));
+        if plain & UNNOTED != 0 {
+            Layout::make(py, Self::bare())
+        } else if plain & PLAIN != 0 {
+            Self::make_noted(py)
+        } else {
+            None
+        }
+    }
+
+    /// The same with a history, if one was made here before.
+    #[cold]
+    #[inline(never)]
+    fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        let made = inspect::made_again(py)?;
+        let new = Layout::make(py, Self::bare())?;
+        inspect::begin_at(&new, made);
+        Some(new)
     }
 
     #[cold]
@@ -286,20 +302,21 @@ impl Deferred {
     /// A deferred that has fired with `result`.
     #[inline]
     pub(crate) fn made(result: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
-        let new = Self::with_result(Self::make(result.py())?, result);
-        PyWorld::observe(&new, Event::Fired);
-        Ok(new)
+        Self::make(result.py()).map(|new| Self::made_of(new, result))
     }
 
     /// The new deferred, fired with `result`.
     #[inline]
-    pub(crate) fn with_result<'py>(
+    pub(crate) fn made_of<'py>(
         new: Bound<'py, Self>,
         result: Bound<'py, PyAny>,
     ) -> Bound<'py, Self> {
         let its = state(&new);
         its.chain.claim();
         its.result.set(Some(result));
+        if let Some(noted) = its.history.get() {
+            inspect::ready(&new, noted);
+        }
         new
     }
 
@@ -412,10 +429,11 @@ impl Deferred {
     }
 
     #[inline]
-    pub(crate) fn push(slf: &Bound<'_, Self>, link: Link) {
+    pub(crate) fn push(slf: &Bound<'_, Self>, mut link: Link) {
         let its = state(slf);
-        let link =
-            if its.history.get().is_some() { inspect::note_place(slf.py(), link) } else { link };
+        if its.history.get().is_some() {
+            inspect::note_place(slf.py(), &mut link);
+        }
         its.links.push(link);
         if its.chain.is_fired() {
             hereafter_engine::run::<PyWorld<'_>>(slf);
@@ -494,8 +512,8 @@ impl Deferred {
         {
             let callback = callback.unbind();
             let link = match errback {
-                None => Link::Callback(callback),
-                Some(errback) => Link::Pair(Box::new(Pair::Each(callback, errback.unbind()))),
+                None => Link::Callback(callback, None),
+                Some(errback) => Link::Pair(Box::new(Pair::Each(callback, errback.unbind())), None),
             };
             Self::push(slf, link);
             return Ok(slf.clone());
@@ -507,7 +525,7 @@ impl Deferred {
                 Pair::Either(callback, call_of(errback, errbackArgs, errbackKeywords)?)
             }
         };
-        Self::push(slf, Link::Pair(Box::new(pair)));
+        Self::push(slf, Link::Pair(Box::new(pair), None));
         Ok(slf.clone())
     }
 
@@ -534,7 +552,7 @@ impl Deferred {
         match as_deferred(&d) {
             Some(other) if Self::is_plain(other) && Self::is_plain(slf) => {
                 state(other).chained_to.set(Some(slf.clone().into_any()));
-                Self::push(slf, Link::Fire(other.clone().unbind()));
+                Self::push(slf, Link::Fire(other.clone().unbind(), None));
                 Ok(slf.clone().into_any())
             }
             _ => {
@@ -761,13 +779,13 @@ impl Deferred {
         for place in [&state.result, &state.canceller, &state.chained_to, &state.debug_info] {
             place.visit(&visit)?;
         }
-        state.links.each(|link| match link.plain() {
-            Link::Over(None) | Link::Noted(_) => Ok(()),
+        state.links.each(|link| match link {
+            Link::Over(None) => Ok(()),
             Link::Over(Some(left)) => visit.call(left),
-            Link::Callback(function) | Link::Errback(function) | Link::Both(function) => {
+            Link::Callback(function, _) | Link::Errback(function, _) | Link::Both(function, _) => {
                 visit.call(function)
             }
-            Link::Pair(pair) => match &**pair {
+            Link::Pair(pair, _) => match &**pair {
                 Pair::Callback(call) | Pair::Errback(call) | Pair::Both(call) => call.visit(&visit),
                 Pair::Each(callback, errback) => {
                     visit.call(callback).and_then(|()| visit.call(errback))
@@ -776,11 +794,11 @@ impl Deferred {
                     callback.visit(&visit).and_then(|()| errback.visit(&visit))
                 }
             },
-            Link::Waiter(other) | Link::Fire(other) | Link::Return(other) => visit.call(other),
+            Link::Waiter(other) | Link::Fire(other, _) | Link::Return(other) => visit.call(other),
             Link::Resume(driver) | Link::Cancel(driver) => visit.call(driver),
             Link::Member(list, _) => visit.call(list),
             Link::Turn(turn) => visit.call(turn),
-            Link::Timeout(timeout) => visit.call(timeout),
+            Link::Timeout(timeout, _) => visit.call(timeout),
         })
     }
 

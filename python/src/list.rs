@@ -397,6 +397,7 @@ pub(crate) fn gather_results<'py>(
     let list = Bound::new(py, DeferredList::empty())?;
     Deferred::initialise(list.as_super(), None)?;
     DeferredList::watch(&list, deferredList, false, true, consumeErrors)?;
-    Deferred::push(list.as_super(), Link::Callback(twisted(py)?.parse_results.clone_ref(py)));
+    let parse = twisted(py)?.parse_results.clone_ref(py);
+    Deferred::push(list.as_super(), Link::Callback(parse, None));
     Ok(list)
 }

@@ -2,10 +2,11 @@
 
 use crate::deferred::{Deferred, LAYOUT};
 use crate::inline::Driver;
+use crate::inspect;
 use crate::names::name;
 use crate::raw::{self, Arguments, Awaits, Call, Fast, Layout};
 use crate::twisted::twisted;
-use crate::world::{Link, Pair, state};
+use crate::world::{Added, Link, Pair, state};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -22,7 +23,7 @@ impl Fast for Construct {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         if arguments.len() + arguments.named() == 0 && LAYOUT.has_own_init(class) {
-            return Deferred::make_plain(class.py()).map(Bound::into_any);
+            return Deferred::make_quickly(class.py()).map(Bound::into_any);
         }
         None
     }
@@ -59,26 +60,39 @@ const ERRBACK: u8 = 1;
 const BOTH: u8 = 2;
 
 impl<const KIND: u8> Add<KIND> {
+    /// The same as `quick`, where something was added before.
+    #[cold]
+    #[inline(never)]
+    fn quick_noted<'py>(
+        deferred: &Bound<'py, Deferred>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let added = inspect::here_again(deferred.py())?;
+        state(deferred).links.push(Self::link(arguments, Some(added))?);
+        Some(deferred.clone().into_any())
+    }
+
     /// The link, if the function is the first of the arguments.
     #[inline]
-    fn link(arguments: &Arguments<'_, '_>) -> Option<Link> {
+    fn link(arguments: &Arguments<'_, '_>, added: Added) -> Option<Link> {
         if arguments.len() == 1 && arguments.named() == 0 {
             let function = arguments.get(0).unbind();
             return Some(match KIND {
-                CALLBACK => Link::Callback(function),
-                ERRBACK => Link::Errback(function),
-                _ => Link::Both(function),
+                CALLBACK => Link::Callback(function, added),
+                ERRBACK => Link::Errback(function, added),
+                _ => Link::Both(function, added),
             });
         }
-        (arguments.len() > 0).then(|| Self::pair(Call::of_first(arguments)))
+        (arguments.len() > 0).then(|| Self::pair(Call::of_first(arguments), added))
     }
 
-    fn pair(call: Call) -> Link {
-        Link::Pair(Box::new(match KIND {
+    fn pair(call: Call, added: Added) -> Link {
+        let pair = match KIND {
             CALLBACK => Pair::Callback(call),
             ERRBACK => Pair::Errback(call),
             _ => Pair::Both(call),
-        }))
+        };
+        Link::Pair(Box::new(pair), added)
     }
 
     /// The link, if the function is given by its name.
@@ -98,7 +112,7 @@ impl<const KIND: u8> Add<KIND> {
         let name = raw::text(py, name)?;
         let function = keywords.get_item(&name)?.ok_or_else(missing)?;
         keywords.del_item(name)?;
-        Call::new(function, Vec::new(), Some(&keywords)).map(Self::pair)
+        Call::new(function, Vec::new(), Some(&keywords)).map(|call| Self::pair(call, None))
     }
 }
 
@@ -111,10 +125,13 @@ impl<const KIND: u8> Fast for Add<KIND> {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let its = state(deferred);
-        if its.chain.is_fired() || its.history.get().is_some() {
+        if its.chain.is_fired() {
             return None;
         }
-        its.links.push(Self::link(arguments)?);
+        if its.history.get().is_some() {
+            return Self::quick_noted(deferred, arguments);
+        }
+        its.links.push(Self::link(arguments, None)?);
         Some(deferred.clone().into_any())
     }
 
@@ -122,7 +139,7 @@ impl<const KIND: u8> Fast for Add<KIND> {
         deferred: &Bound<'py, Deferred>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let link = Self::link(arguments).map_or_else(|| Self::link_by_name(arguments), Ok)?;
+        let link = Self::link(arguments, None).map_or_else(|| Self::link_by_name(arguments), Ok)?;
         Deferred::push(deferred, link);
         Ok(deferred.clone().into_any())
     }

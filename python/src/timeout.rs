@@ -54,7 +54,7 @@ impl Timeout {
         Self::its(&timeout).delayed_call.set(Some(delayed));
         // Where they run at once, the first of the two callbacks may pause what holds the second.
         if Deferred::is_plain(deferred) && !state(deferred).chain.is_fired() {
-            Deferred::push(deferred, Link::Timeout(timeout.unbind()));
+            Deferred::push(deferred, Link::Timeout(timeout.unbind(), None));
             return Ok(deferred.clone().into_any());
         }
         let add = name!(py, addBoth);
@@ -78,7 +78,7 @@ impl Timeout {
         let converts = its.timed_out.get() || as_deferred(result).is_some();
         let stopped = if converts && !its.converted.replace(true) {
             // It may come to another Deferred; what is left to do follows that one's result.
-            state(deferred).links.push_front(Link::Timeout(slf.clone().unbind()));
+            state(deferred).links.push_front(Link::Timeout(slf.clone().unbind(), None));
             Self::convertCancelled(slf, result.clone())
         } else {
             Self::cancelTimeout(slf, result.clone())

@@ -3,11 +3,11 @@
 use crate::deferred::{Deferred, Ours, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
-use crate::inspect::{self, Noted};
+use crate::inspect::{self, Noted, Spot};
 use crate::list::DeferredList;
 use crate::locks::Turn;
 use crate::names::name;
-use crate::raw::{self, Call, Called, Place, Queue, Raised, Slot};
+use crate::raw::{self, Call, Called, Queue, Raised, Slot};
 use crate::timeout::Timeout;
 use crate::twisted::twisted;
 use hereafter_engine::{Cancelling, Chain, Claim, Event, Step, World};
@@ -25,16 +25,33 @@ pub(crate) enum Pair {
     Each(Py<PyAny>, Py<PyAny>),
 }
 
+impl Pair {
+    fn copy(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Callback(call) => Self::Callback(call.copy(py)),
+            Self::Errback(call) => Self::Errback(call.copy(py)),
+            Self::Both(call) => Self::Both(call.copy(py)),
+            Self::Either(callback, errback) => Self::Either(callback.copy(py), errback.copy(py)),
+            Self::Each(callback, errback) => {
+                Self::Each(callback.clone_ref(py), errback.clone_ref(py))
+            }
+        }
+    }
+}
+
+/// Where in the program a link was added, if that is noted.
+pub(crate) type Added = Option<Spot>;
+
 /// One link of a chain.
 pub(crate) enum Link {
-    Callback(Py<PyAny>),
-    Errback(Py<PyAny>),
-    Both(Py<PyAny>),
-    Pair(Box<Pair>),
+    Callback(Py<PyAny>, Added),
+    Errback(Py<PyAny>, Added),
+    Both(Py<PyAny>, Added),
+    Pair(Box<Pair>, Added),
     /// The deferred that waits on this one.
     Waiter(Py<Deferred>),
     /// The deferred that fires with this one's result.
-    Fire(Py<Deferred>),
+    Fire(Py<Deferred>, Added),
     /// The generator that awaits this one.
     Resume(Py<Driver>),
     /// The end of a link that fired another deferred, and what it leaves of the result here.
@@ -48,25 +65,22 @@ pub(crate) enum Link {
     /// The caller who waits for a lock, or has it until there is a result.
     Turn(Py<Turn>),
     /// The timeout that ends here.
-    Timeout(Py<Timeout>),
-    /// One of those above, and where in the program it was added.
-    Noted(Box<(Link, Place)>),
+    Timeout(Py<Timeout>, Added),
 }
 
-impl Link {
-    /// The link itself, wherever it was added.
-    pub(crate) fn plain(&self) -> &Self {
-        match self {
-            Self::Noted(noted) => &noted.0,
-            plain => plain,
-        }
-    }
+const _: () = assert!(size_of::<Link>() <= 16, "a link has outgrown its place");
 
-    /// The same, of one that is taken out.
-    pub(crate) fn into_plain(self) -> Self {
+impl Link {
+    /// Where it was added; there is no such place for one that the program has no function for.
+    pub(crate) fn added(&mut self) -> Option<&mut Added> {
         match self {
-            Self::Noted(noted) => noted.0,
-            plain => plain,
+            Self::Callback(_, added)
+            | Self::Errback(_, added)
+            | Self::Both(_, added)
+            | Self::Pair(_, added)
+            | Self::Fire(_, added)
+            | Self::Timeout(_, added) => Some(added),
+            _ => None,
         }
     }
 
@@ -74,29 +88,18 @@ impl Link {
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
             Self::Over(left) => Self::Over(left.as_ref().map(|left| left.clone_ref(py))),
-            Self::Callback(function) => Self::Callback(function.clone_ref(py)),
-            Self::Errback(function) => Self::Errback(function.clone_ref(py)),
-            Self::Both(function) => Self::Both(function.clone_ref(py)),
-            Self::Pair(pair) => Self::Pair(Box::new(match &**pair {
-                Pair::Callback(call) => Pair::Callback(call.copy(py)),
-                Pair::Errback(call) => Pair::Errback(call.copy(py)),
-                Pair::Both(call) => Pair::Both(call.copy(py)),
-                Pair::Either(callback, errback) => {
-                    Pair::Either(callback.copy(py), errback.copy(py))
-                }
-                Pair::Each(callback, errback) => {
-                    Pair::Each(callback.clone_ref(py), errback.clone_ref(py))
-                }
-            })),
+            Self::Callback(function, added) => Self::Callback(function.clone_ref(py), *added),
+            Self::Errback(function, added) => Self::Errback(function.clone_ref(py), *added),
+            Self::Both(function, added) => Self::Both(function.clone_ref(py), *added),
+            Self::Pair(pair, added) => Self::Pair(Box::new(pair.copy(py)), *added),
             Self::Waiter(other) => Self::Waiter(other.clone_ref(py)),
-            Self::Fire(other) => Self::Fire(other.clone_ref(py)),
+            Self::Fire(other, added) => Self::Fire(other.clone_ref(py), *added),
             Self::Return(other) => Self::Return(other.clone_ref(py)),
             Self::Resume(driver) => Self::Resume(driver.clone_ref(py)),
             Self::Cancel(driver) => Self::Cancel(driver.clone_ref(py)),
             Self::Member(list, index) => Self::Member(list.clone_ref(py), *index),
             Self::Turn(turn) => Self::Turn(turn.clone_ref(py)),
-            Self::Timeout(timeout) => Self::Timeout(timeout.clone_ref(py)),
-            Self::Noted(noted) => Self::Noted(Box::new((noted.0.copy(py), noted.1.clone()))),
+            Self::Timeout(timeout, added) => Self::Timeout(timeout.clone_ref(py), *added),
         }
     }
 }
@@ -313,9 +316,9 @@ fn run_link<'py>(
     result: &Bound<'py, PyAny>,
 ) -> Step<Bound<'py, Deferred>> {
     let (function, wanted) = match link {
-        Link::Callback(function) => (function, !failure::is_failure(result)),
-        Link::Errback(function) => (function, failure::is_failure(result)),
-        Link::Both(function) => (function, true),
+        Link::Callback(function, _) => (function, !failure::is_failure(result)),
+        Link::Errback(function, _) => (function, failure::is_failure(result)),
+        Link::Both(function, _) => (function, true),
         other => return run_other(handle, other, result),
     };
     let function = function.into_bound(handle.py());
@@ -336,9 +339,10 @@ fn run_other<'py>(
     let py = handle.py();
     let its = state(handle);
     match link {
-        Link::Callback(_) | Link::Errback(_) | Link::Both(_) => unreachable!("a single function"),
-        Link::Noted(noted) => run_link(handle, noted.0, result),
-        Link::Pair(mut pair) => match (&mut *pair, failure::is_failure(result)) {
+        Link::Callback(..) | Link::Errback(..) | Link::Both(..) => {
+            unreachable!("a single function")
+        }
+        Link::Pair(mut pair, _) => match (&mut *pair, failure::is_failure(result)) {
             (Pair::Callback(call) | Pair::Either(call, _), false)
             | (Pair::Errback(call) | Pair::Either(_, call), true)
             | (Pair::Both(call), _) => run_call(handle, call, result),
@@ -355,7 +359,7 @@ fn run_other<'py>(
             its.leave_nothing(py);
             Step::Resumed(outer)
         }
-        Link::Fire(target) => pass_on(handle, &target.into_bound(py), result),
+        Link::Fire(target, _) => pass_on(handle, &target.into_bound(py), result),
         Link::Over(None) => {
             its.result.set(Some(py.None().into_bound(py)));
             Step::Ran
@@ -376,7 +380,7 @@ fn run_other<'py>(
                 Step::Ran
             }),
         Link::Turn(turn) => Turn::step(&turn.into_bound(py), handle, result),
-        Link::Timeout(timeout) => Timeout::step(&timeout.into_bound(py), handle, result),
+        Link::Timeout(timeout, _) => Timeout::step(&timeout.into_bound(py), handle, result),
         Link::Cancel(driver) => {
             let driver = driver.into_bound(py);
             let told =

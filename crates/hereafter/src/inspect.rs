@@ -285,9 +285,9 @@ pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
         Event::Fired => fired(cell),
         Event::Resumed => resumed(cell),
         Event::Cancelled => cancelled(cell),
+        Event::Waits(_) => rests(cell),
         // That there was no link to run was noted when it was looked for.
-        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_))
-        | Event::Waits(_) => {}
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {}
     }
 }
 
@@ -299,10 +299,14 @@ fn runs(cell: &CellRef) {
         Some(Seen { kind, added, passes: false }) => {
             note(cell, &Event::Runs, true, |history| history.runs(kind, Some(added)));
         }
-        None => {
-            with_history(cell, History::rests);
-        }
+        None => rests(cell),
     }
+}
+
+/// It does nothing for now.
+#[inline(never)]
+fn rests(cell: &CellRef) {
+    with_history(cell, History::rests);
 }
 
 /// The result is not for this link.

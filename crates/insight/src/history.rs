@@ -284,6 +284,26 @@ impl<P: Clone> History<P> {
         let now = Moment::now();
         self.fired.get_or_insert(now);
         self.going = Some(now);
+        self.begins_with(failure);
+    }
+
+    /// It was made with its first result, and does nothing for now; `failure` is the name of that, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut history = hereafter_insight::History::new("app.rs:3");
+    /// history.ready(None);
+    /// assert!(history.fired_after().unwrap().is_zero());
+    /// ```
+    #[inline]
+    pub fn ready(&mut self, failure: Option<Name>) {
+        self.fired = Some(self.born);
+        self.begins_with(failure);
+    }
+
+    #[inline]
+    fn begins_with(&mut self, failure: Option<Name>) {
         self.failing = match failure {
             None => NAMELESS,
             Some(failure) => self.name(failure),
@@ -291,7 +311,7 @@ impl<P: Clone> History<P> {
     }
 
     /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
-    /// when its last link ended.
+    /// when its last link ended; and what a link gave back has a result at once.
     ///
     /// # Examples
     ///
@@ -531,8 +551,7 @@ impl<P: Clone> History<P> {
     #[inline]
     pub fn gave_back(&mut self, deferred: Name) {
         if self.is_at_last {
-            self.is_through(Came::Returned);
-            self.going = None;
+            self.going = Some(self.is_through(Came::Returned));
             // A failure that there was is what it has to handle, until there is an answer.
             let name = self.name(deferred);
             self.is_called(name);
@@ -555,7 +574,8 @@ impl<P: Clone> History<P> {
         now
     }
 
-    /// What the last link gave back has a result, which is ours now.
+    /// What the last link gave back has a result, which is ours now. Where it is waited for, it
+    /// [rests](History::rests).
     ///
     /// # Examples
     ///
@@ -565,6 +585,7 @@ impl<P: Clone> History<P> {
     /// let mut history = History::new("app.rs:3");
     /// history.runs(Kind::Callback, None);
     /// history.ran(End::Returned("Deferred at 0x1".into()));
+    /// history.rests(); // it has to be waited for
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
@@ -573,7 +594,7 @@ impl<P: Clone> History<P> {
         if !self.is_at_last {
             return;
         }
-        let now = Moment::now();
+        let now = self.going.unwrap_or_else(Moment::now);
         if let Some(mark) = self.marks.last_mut() {
             mark.resumed = Some(now);
         }

@@ -3,17 +3,20 @@
 //! While it is on, each Deferred that is made keeps a history, and its links keep where they were added. Off, a
 //! Deferred costs a look at whether it has one when something happens to it.
 //!
-//! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive but code;
+//! * here: what is noted. Nothing of it runs code of anybody else's, or keeps anything alive;
+//! * `places.rs`: where something was done, by numbers;
 //! * `story.rs`: how it is told, which may ask errors what they say;
 //! * `page.rs`: what the page shows of it, and what is remembered of what is gone;
 //! * `told.rs`: what Python has of that;
 //! * `trace.rs`: the trace file.
 
 mod page;
+mod places;
 mod story;
 mod told;
 mod trace;
 
+pub(crate) use places::{Spot, here_again};
 use story::of_gone;
 pub(crate) use story::{story, tell_in_report};
 pub(crate) use told::{Story, add};
@@ -21,36 +24,27 @@ pub(crate) use told::{Story, add};
 use crate::deferred::{self, Deferred};
 use crate::failure;
 use crate::names::name;
-use crate::raw::{self, Attached, Look, Place, Roll};
+use crate::raw::{self, Attached, Roll};
 use crate::twisted::twisted;
-use crate::world::{Link, Pair, PyWorld, State, state};
+use crate::world::{Added, Link, Pair, PyWorld, State, state};
 use hereafter_engine::{Event, Step, World};
 use hereafter_insight::{Before, End, History, Kind, Name};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::PyType;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 
-/// Where something was done; none where that was no Python code.
-type Somewhere = Option<Place>;
-
 /// What is noted of one Deferred.
-///
-/// Code is all that it refers to. The cycle collector knows of none that it could take apart there, and is not told.
 pub(crate) struct Noted {
-    history: RefCell<History<Somewhere>>,
+    history: RefCell<History<Spot>>,
     address: usize,
 }
 
 impl Noted {
-    /// Has something noted.
-    ///
-    /// To let go of code may run what waits for that, which then finds this in use: what it does to this very
-    /// Deferred is not noted.
-    fn note(&self, what: impl FnOnce(&mut History<Somewhere>)) {
-        if let Ok(mut history) = self.history.try_borrow_mut() {
-            what(&mut history);
-        }
+    #[cold]
+    #[inline(never)]
+    fn new(made: Spot, address: usize) -> Box<Self> {
+        Box::new(Self { history: RefCell::new(History::new(made)), address })
     }
 
     fn number(&self) -> u64 {
@@ -58,7 +52,7 @@ impl Noted {
     }
 
     /// A copy, for as long as it takes to tell it.
-    fn history(&self) -> History<Somewhere> {
+    fn history(&self) -> History<Spot> {
         self.history.borrow().clone()
     }
 }
@@ -67,7 +61,7 @@ impl Noted {
 static ALIVE: Roll<Deferred> = Roll::new();
 
 /// How many histories without a Deferred are kept for the next ones, with their room.
-const SPARE: usize = 64;
+const SPARE: usize = 1024;
 
 #[expect(clippy::vec_box, reason = "they go back to where boxes are")]
 static SPARES: Attached<RefCell<Vec<Box<Noted>>>> = Attached::new(RefCell::new(Vec::new()));
@@ -101,6 +95,12 @@ fn keeps_journal() -> bool {
     SWITCHES.in_collector().get().journal
 }
 
+/// Whether somebody wants to know what is noted, when it is.
+fn is_watched() -> bool {
+    let switches = SWITCHES.in_collector().get();
+    switches.journal || switches.traced
+}
+
 fn is_traced() -> bool {
     SWITCHES.in_collector().get().traced
 }
@@ -119,11 +119,19 @@ fn switch(change: impl FnOnce(Switches) -> Switches) {
 /// Begins the history of a new Deferred.
 #[cold]
 pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
-    let its = state(deferred);
-    if its.history.get().is_some() {
-        return;
+    if state(deferred).history.get().is_none() {
+        begin_at(deferred, places::made_here(deferred.py()));
     }
-    let (made, address) = (made_here(deferred.py()), deferred.as_ptr().addr());
+}
+
+/// Where a Deferred is made whose history can be begun quickly; runs no code, and drops nothing.
+pub(crate) fn made_again(py: Python<'_>) -> Option<Spot> {
+    if is_on() && !is_watched() { places::made_again(py) } else { None }
+}
+
+/// Begins the history of a Deferred that has none and was made there.
+pub(crate) fn begin_at(deferred: &Bound<'_, Deferred>, made: Spot) {
+    let (its, address) = (state(deferred), deferred.as_ptr().addr());
     let spare = SPARES.get(deferred.py()).borrow_mut().pop();
     let noted = match spare {
         Some(mut spare) => {
@@ -131,12 +139,20 @@ pub(crate) fn begin(deferred: &Bound<'_, Deferred>) {
             spare.address = address;
             spare
         }
-        None => Box::new(Noted { history: RefCell::new(History::new(made)), address }),
+        None => Noted::new(made, address),
     };
     ALIVE.enter(deferred, noted.number());
     // There was none just now.
     let _ = its.history.set(noted);
-    if let Some(noted) = its.history.get().filter(|_| is_traced()) {
+    if is_watched() {
+        begun(deferred);
+    }
+}
+
+/// Tells those who want to know of a new Deferred.
+#[cold]
+fn begun(deferred: &Bound<'_, Deferred>) {
+    if let Some(noted) = state(deferred).history.get().filter(|_| is_traced()) {
         trace::made(deferred.py(), noted);
     }
     if keeps_journal() {
@@ -164,203 +180,243 @@ fn leave(noted: Box<Noted>) {
     }
 }
 
-/// Where the program is, without what acts for us.
-fn here(py: Python<'_>) -> Somewhere {
-    let is_own = is_own(py);
-    raw::innermost(py, |globals| if is_own(globals) { Look::LeftOut } else { Look::Here })
-}
-
-/// Where a Deferred is made: by Twisted itself only where none of the program's code has just called that, as
-/// it calls `deferLater`.
-fn made_here(py: Python<'_>) -> Somewhere {
-    let is_own = is_own(py);
-    raw::innermost(py, |globals| match globals {
-        own if is_own(own) => Look::LeftOut,
-        other if is_of_twisted(other) => Look::Perhaps,
-        _ => Look::Here,
-    })
-}
-
-/// Knows the globals of what acts for us.
-fn is_own<'py>(py: Python<'py>) -> impl Fn(&Bound<'py, PyAny>) -> bool {
-    let names = twisted(py).ok();
-    move |globals| names.is_some_and(|names| names.globals.iter().any(|own| own.is(globals)))
-}
-
-/// Whether these are the globals of a module of Twisted's.
-fn is_of_twisted(globals: &Bound<'_, PyAny>) -> bool {
-    /// Those of the program's module that was the last to be asked about; mostly it is the next, too.
-    static OF_THE_PROGRAM: Attached<Cell<usize>> = Attached::new(Cell::new(0));
-    let last = OF_THE_PROGRAM.get(globals.py());
-    let address = globals.as_ptr().addr();
-    if last.get() == address {
-        return false;
-    }
-    let Ok(globals) = globals.cast_exact::<PyDict>() else { return false };
-    let name = globals.get_item(name!(globals.py(), __name__)).ok().flatten();
-    let name = name.as_ref().and_then(|name| name.cast_exact::<PyString>().ok());
-    let is = name.is_some_and(|name| name.to_str().is_ok_and(|name| name.starts_with("twisted.")));
-    if !is {
-        last.set(address);
-    }
-    is
-}
-
-/// The link, with its place if it is one that the program adds.
+/// Notes of a link that the program adds where that is.
 #[cold]
-pub(crate) fn note_place(py: Python<'_>, link: Link) -> Link {
-    match link {
-        Link::Resume(_) | Link::Noted(_) => link,
-        link => match here(py) {
-            Some(place) => Link::Noted(Box::new((link, place))),
-            None => link,
-        },
+pub(crate) fn note_place(py: Python<'_>, link: &mut Link) {
+    if let Some(added) = link.added() {
+        *added = places::here(py);
     }
 }
 
 /// Somebody has paused it.
 pub(crate) fn paused(deferred: &Bound<'_, Deferred>) {
     if let Some(noted) = state(deferred).history.get() {
-        let here = here(deferred.py());
-        noted.note(|history| history.paused(here));
+        let here = places::here(deferred.py()).unwrap_or(Spot::NOWHERE);
+        noted.history.borrow_mut().paused(here);
     }
 }
 
 /// The engine tells what happens.
-#[cold]
-#[inline(never)]
+///
+/// Which it is stands in the program's text, and so each way is one of its own.
+#[allow(clippy::inline_always, reason = "what is left of it is one call at each place")]
+#[inline(always)]
 pub(crate) fn observe(
     deferred: &Bound<'_, Deferred>,
     noted: &Noted,
     event: Event<'_, Bound<'_, Deferred>>,
 ) {
-    let (traced, counted) = (is_traced(), keeps_journal());
-    if !traced && !counted {
-        return note(deferred, noted, event);
+    match event {
+        Event::Runs if state(deferred).links.is_empty() => {}
+        Event::Runs => runs(deferred, noted),
+        Event::Ran(Step::Ran) => ran(deferred, noted),
+        Event::Ran(Step::Empty) => rests(deferred, noted),
+        Event::Fired => fired(deferred, noted),
+        Event::Waits(_) => rests(deferred, noted),
+        Event::Ran(step) => left(deferred, noted, step),
+        Event::Cancelled => cancelled(deferred, noted),
+        Event::Resumed => resumed(deferred, noted),
     }
-    let before = noted.history.try_borrow().map(|history| Before::of(&history));
-    note(deferred, noted, event);
-    let Ok(before) = before else { return };
-    if traced {
+}
+
+/// Has something noted, and told to those who want to know.
+///
+/// What is noted are numbers and names, and neither to make them nor to let go of them runs code of anybody else's:
+/// so a history is never in use where something is noted of it.
+#[inline]
+fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, what: impl FnOnce(&mut History<Spot>)) {
+    if is_watched() {
+        return note_watched(deferred, noted, what);
+    }
+    what(&mut noted.history.borrow_mut());
+}
+
+#[cold]
+fn note_watched(
+    deferred: &Bound<'_, Deferred>,
+    noted: &Noted,
+    what: impl FnOnce(&mut History<Spot>),
+) {
+    let before = Before::of(&noted.history.borrow());
+    what(&mut noted.history.borrow_mut());
+    if is_traced() {
         trace::noted(deferred.py(), noted, before);
     }
-    if counted {
+    if keeps_journal() {
         page::count(deferred, noted, before);
     }
 }
 
-fn note(deferred: &Bound<'_, Deferred>, noted: &Noted, event: Event<'_, Bound<'_, Deferred>>) {
-    match event {
-        Event::Fired => {
-            let failure = failure_name(deferred);
-            noted.note(|history| {
-                history.fired(failure);
-                // One that nobody waits for may not be run at all.
-                history.rests();
-            });
-        }
-        Event::Cancelled => noted.note(History::cancelled),
-        Event::Runs => {
-            let Some((kind, added)) = front(state(deferred)) else { return };
-            let passes = match kind {
-                Kind::Callback => is_failed(deferred),
-                Kind::Errback => !is_failed(deferred),
-                _ => false,
-            };
-            let added = added.map(Some);
-            if passes {
-                noted.note(|history| history.passed(kind, added));
-            } else {
-                noted.note(|history| history.runs(kind, added));
-            }
-        }
-        Event::Ran(Step::Ran) => {
-            let end = end(deferred);
-            noted.note(|history| history.ran(end));
-        }
-        Event::Ran(Step::Returned) => {
+/// A link is about to run, if there is one.
+#[cold]
+#[inline(never)]
+fn runs(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let its = state(deferred);
+    let Some(Some((kind, added))) = its.links.front(of_link) else { return };
+    let passes = match kind {
+        Kind::Callback => is_failed(deferred),
+        Kind::Errback => !is_failed(deferred),
+        _ => false,
+    };
+    if passes {
+        note(deferred, noted, |history| history.passed(kind, added));
+    } else {
+        note(deferred, noted, |history| history.runs(kind, added));
+    }
+}
+
+/// A link is through.
+#[cold]
+#[inline(never)]
+fn ran(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    if may_be_failed(deferred) {
+        ended(deferred, noted);
+    } else {
+        note(deferred, noted, History::gave_value);
+    }
+}
+
+/// The same of one that left an exception, or a failure.
+#[inline(never)]
+fn ended(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let end = end(deferred);
+    note(deferred, noted, |history| history.ran(end));
+}
+
+#[cold]
+#[inline(never)]
+fn fired(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let failure = failure_name(deferred);
+    if failure.is_some() {
+        note(deferred, noted, |history| history.fired(failure));
+    } else {
+        note(deferred, noted, |history| history.fired(None));
+    }
+    let its = state(deferred);
+    if its.links.is_empty() || its.chain.paused() != 0 {
+        noted.history.borrow_mut().rests();
+    }
+}
+
+/// A Deferred was made with a result.
+#[cold]
+#[inline(never)]
+pub(crate) fn ready(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    let failure = failure_name(deferred);
+    if failure.is_some() {
+        note(deferred, noted, |history| history.ready(failure));
+    } else {
+        note(deferred, noted, |history| history.ready(None));
+    }
+}
+
+/// A link has left the chain, or there is none.
+#[cold]
+#[inline(never)]
+fn left(deferred: &Bound<'_, Deferred>, noted: &Noted, step: &Step<Bound<'_, Deferred>>) {
+    match step {
+        Step::Returned => {
             let inner = PyWorld::waiting_on(deferred);
             let inner = inner.map_or_else(|| Name::from("?"), |inner| short_name(&inner));
-            noted.note(|history| history.ran(End::Returned(inner)));
+            note(deferred, noted, |history| history.ran(End::Returned(inner)));
         }
-        Event::Ran(Step::Resumed(target) | Step::Fired(target) | Step::Called(target)) => {
+        Step::Resumed(target) | Step::Fired(target) | Step::Called(target) => {
             let target = short_name(target);
-            noted.note(|history| {
+            note(deferred, noted, |history| {
                 history.ran(End::HandedOn(target));
                 history.rests();
             });
         }
-        Event::Ran(Step::Empty) => noted.note(History::rests),
-        Event::Waits(_) => {}
-        Event::Resumed => {
-            let end = end(deferred);
-            noted.note(|history| history.resumed(end));
-        }
+        Step::Empty | Step::Ran => rests(deferred, noted),
     }
 }
 
-/// What the next link is, and where it was added; none if there is none, or it is only the rest of the last one.
-fn front(its: &State) -> Option<(Kind, Somewhere)> {
-    let mut front = None;
-    let _ = its.links.each(|link| {
-        front = Some(of_link(link)).filter(|_| !matches!(link, Link::Over(_)));
-        Err(())
-    });
-    front
+#[cold]
+#[inline(never)]
+fn rests(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    note(deferred, noted, History::rests);
 }
 
-fn of_link(link: &Link) -> (Kind, Somewhere) {
-    let place = match link {
-        Link::Noted(noted) => Some(noted.1.clone()),
-        _ => None,
-    };
-    let kind = match link.plain() {
-        Link::Callback(_) => Kind::Callback,
-        Link::Errback(_) => Kind::Errback,
-        Link::Both(_) => Kind::Both,
-        Link::Pair(pair) => match &**pair {
-            Pair::Callback(_) => Kind::Callback,
-            Pair::Errback(_) => Kind::Errback,
-            Pair::Both(_) | Pair::Either(..) | Pair::Each(..) => Kind::Both,
-        },
-        _ => Kind::Own,
-    };
-    (kind, place)
+#[cold]
+#[inline(never)]
+fn cancelled(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    note(deferred, noted, History::cancelled);
+}
+
+#[cold]
+#[inline(never)]
+fn resumed(deferred: &Bound<'_, Deferred>, noted: &Noted) {
+    if may_be_failed(deferred) {
+        let end = end(deferred);
+        note(deferred, noted, |history| history.resumed(end));
+    } else {
+        note(deferred, noted, |history| history.resumed(End::Value));
+    }
+}
+
+/// What a link is, and where it was added; none if it is only the rest of the last one.
+#[inline]
+fn of_link(link: &Link) -> Option<(Kind, Added)> {
+    Some(match link {
+        Link::Callback(_, added) => (Kind::Callback, *added),
+        Link::Errback(_, added) => (Kind::Errback, *added),
+        Link::Both(_, added) => (Kind::Both, *added),
+        Link::Pair(pair, added) => {
+            let kind = match &**pair {
+                Pair::Callback(_) => Kind::Callback,
+                Pair::Errback(_) => Kind::Errback,
+                Pair::Both(_) | Pair::Either(..) | Pair::Each(..) => Kind::Both,
+            };
+            (kind, *added)
+        }
+        Link::Fire(_, added) | Link::Timeout(_, added) => (Kind::Own, *added),
+        Link::Over(_) => return None,
+        _ => (Kind::Own, None),
+    })
 }
 
 /// The links that are still to come.
-fn links_to_come(its: &State) -> Vec<(Kind, Somewhere)> {
+fn links_to_come(its: &State) -> Vec<(Kind, Added)> {
     let mut links = Vec::new();
     let looked: Result<(), Infallible> = its.links.each(|link| {
-        if !matches!(link, Link::Over(_)) {
-            links.push(of_link(link));
-        }
+        links.extend(of_link(link));
         Ok(())
     });
     let Ok(()) = looked;
     links
 }
 
+/// Whether its result is any kind of exception, which next to none is; a failure is one.
+#[inline]
+fn may_be_failed(deferred: &Bound<'_, Deferred>) -> bool {
+    state(deferred).result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
+}
+
+#[inline]
 fn is_failed(deferred: &Bound<'_, Deferred>) -> bool {
-    failure_in(deferred).is_some()
+    may_be_failed(deferred) && failure_in(deferred).is_some()
 }
 
 /// The failure that a Deferred has, if its result is one.
-#[inline]
+#[inline(never)]
 fn failure_in<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, PyAny>> {
-    let result = &state(deferred).result;
-    // Next to none is any kind of exception.
-    result.peek().filter(|(_, kind)| raw::is_exception_class(*kind))?;
-    result.get(deferred.py()).filter(failure::is_failure)
-}
-
-fn end(deferred: &Bound<'_, Deferred>) -> End {
-    failure_name(deferred).map_or(End::Value, End::Failed)
+    state(deferred).result.get(deferred.py()).filter(failure::is_failure)
 }
 
 /// The class of the exception, if there is a failure.
+#[inline]
 fn failure_name(deferred: &Bound<'_, Deferred>) -> Option<Name> {
+    if may_be_failed(deferred) { name_of_failure(deferred) } else { None }
+}
+
+#[inline(never)]
+fn name_of_failure(deferred: &Bound<'_, Deferred>) -> Option<Name> {
     failure_in(deferred).map(|failure| Name::from(class_of(&failure)))
+}
+
+#[inline]
+fn end(deferred: &Bound<'_, Deferred>) -> End {
+    failure_name(deferred).map_or(End::Value, End::Failed)
 }
 
 /// The class of the exception in a failure; runs no code of anybody else's.

@@ -1,13 +1,12 @@
 //! What the page shows of this process, and whom it answers.
 
-use super::story::{is_left, of_state, place_text, source, with_what_it_waits_on};
+use super::story::{is_left, of_state, source, with_what_it_waits_on};
 use super::{
-    ALIVE, Noted, Somewhere, Switches, class_of, is_failed, is_pending, links_to_come, name_of,
-    switch,
+    ALIVE, Noted, Spot, Switches, class_of, is_failed, is_pending, links_to_come, name_of, switch,
 };
 use crate::deferred::Deferred;
 use crate::list::DeferredList;
-use crate::raw::{Attached, Place};
+use crate::raw::Attached;
 use crate::world::state;
 use hereafter_insight::Before;
 use hereafter_insight::page::{
@@ -16,7 +15,6 @@ use hereafter_insight::page::{
 use hereafter_insight::{Kind, Story};
 use pyo3::prelude::*;
 use std::cell::RefCell;
-use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 /// A page, and its token.
@@ -59,30 +57,6 @@ impl Page {
 /// All of this process's Deferreds that have a history.
 struct Process<'py>(Python<'py>);
 
-/// A place; two that are the same are equal.
-#[derive(Clone)]
-struct Spot(Somewhere);
-
-impl Spot {
-    fn key(&self) -> Option<(usize, std::ffi::c_int)> {
-        self.0.as_ref().map(Place::key)
-    }
-}
-
-impl PartialEq for Spot {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Spot {}
-
-impl Hash for Spot {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.key().hash(hasher);
-    }
-}
-
 /// What is gone; none as long as nothing was noted.
 static JOURNAL: Attached<RefCell<Option<Journal<Spot>>>> = Attached::new(RefCell::new(None));
 
@@ -101,8 +75,7 @@ impl Door for Process<'_> {
     }
 
     fn place(&self, place: &Spot) -> String {
-        let nowhere = || "no code of the program's".to_owned();
-        place.0.as_ref().map_or_else(nowhere, |place| place_text(self.0, place))
+        place.text(self.0).unwrap_or_else(|| "no code of the program's".to_owned())
     }
 
     fn story(&self, number: u64) -> Option<Story> {
@@ -133,9 +106,9 @@ fn row(deferred: &Bound<'_, Deferred>, number: u64) -> Option<Row<Spot>> {
     };
     let (made, born, within) = {
         let history = its.history.get()?.history.try_borrow().ok()?;
-        (history.made().clone(), history.born(), history.within())
+        (*history.made(), history.born(), history.within())
     };
-    let mut row = Row::new(number, Spot(made), born, doing);
+    let mut row = Row::new(number, made, born, doing);
     let links = links_to_come(its);
     row.ahead = u32::try_from(links.len()).unwrap_or(u32::MAX);
     let is_waited_for = || links.iter().any(|(kind, _)| *kind == Kind::Own);
@@ -177,8 +150,8 @@ pub(super) fn made(py: Python<'_>) {
 pub(super) fn count(deferred: &Bound<'_, Deferred>, noted: &Noted, before: Before) {
     let py = deferred.py();
     let Ok(history) = noted.history.try_borrow() else { return };
-    let place = |added: &Somewhere| Some(Spot(added.clone()));
-    let wanted = in_journal(py, |journal| journal.count(&history, before, place, || false));
+    let wanted =
+        in_journal(py, |journal| journal.count(&history, before, |added| Some(*added), || false));
     let number = history.number();
     drop(history);
     if let Some(wanted) = wanted {

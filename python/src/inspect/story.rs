@@ -1,13 +1,13 @@
 //! How what is noted of a Deferred is put into words.
 
-use super::{Noted, Somewhere, class_of, find, is_pending, links_to_come, name_of, page};
+use super::{Noted, Spot, class_of, find, is_pending, links_to_come, name_of, page, places};
 use crate::awaiter::Awaiter;
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
 use crate::inline::Driver;
 use crate::list::DeferredList;
 use crate::names::name;
-use crate::raw::{self, Place};
+use crate::raw;
 use crate::twisted::twisted;
 use crate::world::{Link, PyWorld, State, state};
 use hereafter_engine::World;
@@ -91,19 +91,21 @@ pub(super) fn of_state(
 ) -> Story {
     let history = its.history.get().map(|noted| noted.history());
     let mut story = Story::new(name, now(py, its, history.as_ref(), by, say));
-    let place = |place: &Somewhere| Some(place_text(py, place.as_ref()?));
+    let place = |place: &Spot| place.text(py);
     if let Some(history) = &history {
         story.tell(history, place, |number| find(py, number).is_some());
     }
     let to_come = links_to_come(its).into_iter();
-    story.links.extend(to_come.map(|(kind, added)| Told::to_come(kind, place(&added))));
+    story
+        .links
+        .extend(to_come.map(|(kind, added)| Told::to_come(kind, added.as_ref().and_then(&place))));
     story
 }
 
 fn now(
     py: Python<'_>,
     its: &State,
-    history: Option<&History<Somewhere>>,
+    history: Option<&History<Spot>>,
     by: String,
     say: fn(&Bound<'_, PyAny>) -> String,
 ) -> Now {
@@ -128,19 +130,8 @@ fn now(
     }
 }
 
-fn has_handed_on(history: &History<Somewhere>) -> bool {
+fn has_handed_on(history: &History<Spot>) -> bool {
     history.links().last().is_some_and(|last| matches!(last.end, End::HandedOn(_)))
-}
-
-/// A place, as `file:line in function`.
-pub(super) fn place_text(py: Python<'_>, place: &Place) -> String {
-    let code = place.code(py);
-    let file = text(code.getattr(name!(py, co_filename)));
-    let line = place.line(py);
-    match text(code.getattr(name!(py, co_name))).as_str() {
-        "<module>" => format!("{file}:{line}"),
-        function => format!("{file}:{line} in {function}"),
-    }
 }
 
 /// What an object is as text; a question mark if that cannot be had.
@@ -210,8 +201,8 @@ fn known_references(deferred: &Bound<'_, Deferred>) -> usize {
     let mut waiting = Vec::new();
     // A copy first: to look further may let go of what is looked at.
     let looked: Result<(), Infallible> = state(deferred).links.each(|link| {
-        if let Link::Waiter(_) | Link::Resume(_) | Link::Member(..) = link.plain() {
-            waiting.push(link.plain().copy(py));
+        if let Link::Waiter(_) | Link::Resume(_) | Link::Member(..) = link {
+            waiting.push(link.copy(py));
         }
         Ok(())
     });
@@ -295,7 +286,7 @@ fn suspended<'py>(generator: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, B
 }
 
 fn frame_text(frame: &Bound<'_, PyAny>) -> String {
-    raw::place(frame).map_or_else(|_| "?".to_owned(), |place| place_text(frame.py(), &place))
+    raw::place(frame).map_or_else(|_| "?".to_owned(), |place| places::words(frame.py(), &place))
 }
 
 /// The story of one that goes away before it fires.

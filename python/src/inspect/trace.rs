@@ -1,8 +1,6 @@
 //! The trace file of the process: what happens to its Deferreds, for Perfetto.
 
-use super::story::place_text;
-use super::{Noted, Somewhere, Switches, switch};
-use crate::raw;
+use super::{Noted, Spot, Switches, switch};
 use hereafter_insight::{Before, History, Trace};
 use pyo3::prelude::*;
 use std::io::{self, Write as _};
@@ -55,29 +53,29 @@ pub(super) fn begin_as_told(py: Python<'_>) {
 }
 
 /// Has something written.
-fn write(py: Python<'_>, noted: &Noted, what: impl FnOnce(&Trace, &History<Somewhere>)) {
-    if let (Some(trace), Ok(history)) = (current(), noted.history.try_borrow()) {
-        // What is told of code may let go of something, and that of anything.
-        let history = history.clone();
-        raw::between_errors(py, || what(&trace, &history));
+fn write(noted: &Noted, what: impl FnOnce(&Trace, &History<Spot>)) {
+    if let Some(trace) = current() {
+        what(&trace, &noted.history.borrow());
     }
 }
 
-fn text(py: Python<'_>, place: &Somewhere) -> String {
-    place.as_ref().map_or_else(|| "no Python code".to_owned(), |place| place_text(py, place))
+fn text(py: Python<'_>, place: Spot) -> String {
+    place.text(py).unwrap_or_else(|| "no Python code".to_owned())
 }
 
 pub(super) fn made(py: Python<'_>, noted: &Noted) {
-    write(py, noted, |trace, history| trace.made(history, |place| text(py, place)));
+    write(noted, |trace, history| trace.made(history, |place| text(py, *place)));
 }
 
 /// A Deferred has been freed, and left this.
+#[cold]
+#[inline(never)]
 pub(super) fn gone(noted: &Noted) {
     Python::attach(|py| {
-        write(py, noted, |trace, history| trace.gone(history, |place| text(py, place)));
+        write(noted, |trace, history| trace.gone(history, |place| text(py, *place)));
     });
 }
 
 pub(super) fn noted(py: Python<'_>, noted: &Noted, before: Before) {
-    write(py, noted, |trace, history| trace.noted(before, history, |place| text(py, place)));
+    write(noted, |trace, history| trace.noted(before, history, |place| text(py, *place)));
 }

@@ -44,24 +44,12 @@ fn look_at_the_stack(py: Python<'_>, here: usize) -> PyResult<()> {
 
 /// A place in code that was being run.
 pub(crate) struct Place {
-    code: Slot,
-    instruction: std::ffi::c_int,
-}
-
-impl Clone for Place {
-    fn clone(&self) -> Self {
-        // SAFETY: rule 1: whoever holds what keeps places is attached.
-        let code = self.code.get(unsafe { Python::assume_attached() });
-        Self { code: code.map_or_else(Slot::default, Slot::of), instruction: self.instruction }
-    }
+    pub(super) code: Slot,
+    /// Of the instruction, in bytes.
+    pub(super) offset: std::ffi::c_int,
 }
 
 impl Place {
-    /// What is the same for the same place.
-    pub(crate) fn key(&self) -> (usize, std::ffi::c_int) {
-        (self.code.peek().map_or(0, |(code, _)| code.addr()), self.instruction)
-    }
-
     /// The code.
     pub(crate) fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.code.get(py).unwrap_or_else(|| py.None().into_bound(py))
@@ -71,49 +59,31 @@ impl Place {
     pub(crate) fn line(&self, py: Python<'_>) -> usize {
         let Some(code) = self.code.get(py) else { return 0 };
         // SAFETY: `place` found the code in a frame, so that is what it is.
-        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.instruction) };
+        let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), self.offset) };
         usize::try_from(line).unwrap_or(0)
     }
 }
 
-/// What a frame is to who looks for one.
-pub(crate) enum Look {
-    /// It is the one.
-    Here,
-    /// It may be, if none of the next few is it.
-    Perhaps,
-    LeftOut,
-}
-
-/// How many frames further out than one that may be it is looked for a better one.
-const FURTHER: usize = 4;
-
-/// Where the innermost frame of Python code stands that this thread is running and that `look` takes, by
-/// its globals; none if there is no such frame.
-pub(crate) fn innermost<'py>(
-    py: Python<'py>,
-    look: impl Fn(&Bound<'py, PyAny>) -> Look,
-) -> Option<Place> {
-    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
-    let mut next = unsafe {
-        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
+/// The frames of Python code that are being run by this thread, innermost first. None is made an object before it is
+/// come to.
+pub(crate) fn frames(py: Python<'_>) -> impl Iterator<Item = Bound<'_, PyAny>> {
+    let mut last: Option<Bound<'_, PyAny>> = None;
+    let next = move || {
+        let next = last.as_ref().map_or_else(|| current(py), before);
+        last.clone_from(&next);
+        next
     };
-    let (mut perhaps, mut further) = (None, 0);
-    while let Some(frame) = next.filter(|_| further <= FURTHER) {
-        next = before(&frame);
-        match look(&globals(&frame)?) {
-            Look::Here => return place(&frame).ok(),
-            Look::Perhaps => {
-                perhaps.get_or_insert(frame);
-                further += 1;
-            }
-            Look::LeftOut => {}
-        }
-    }
-    place(&perhaps?).ok()
+    std::iter::from_fn(next).fuse()
 }
 
-fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+/// The frame that is being run; none if that is no Python code.
+fn current(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>()) }
+}
+
+/// The globals of the code in a frame.
+pub(crate) fn globals<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     // A function for it came with 3.11 only.
     #[cfg(not(Py_3_11))]
     return frame.getattr(name!(frame.py(), f_globals)).ok();
@@ -128,11 +98,11 @@ pub(crate) fn place(frame: &Bound<'_, PyAny>) -> PyResult<Place> {
     let code = owned(frame.py(), unsafe { ffi::PyFrame_GetCode(frame.as_ptr().cast()) }.cast())?;
     // A function for it came with 3.11 only.
     #[cfg(not(Py_3_11))]
-    let instruction = frame.getattr(name!(frame.py(), f_lasti))?.extract()?;
+    let offset = frame.getattr(name!(frame.py(), f_lasti))?.extract()?;
     // SAFETY: as above.
     #[cfg(Py_3_11)]
-    let instruction = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
-    Ok(Place { code: Slot::of(code), instruction })
+    let offset = unsafe { ffi::PyFrame_GetLasti(frame.as_ptr().cast()) };
+    Ok(Place { code: Slot::of(code), offset })
 }
 
 /// The frame that called this one; none if there is none, or no memory to say which.
@@ -147,18 +117,9 @@ fn before<'py>(frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     }
 }
 
-/// The frames of Python code that are being run by this thread, innermost first.
+/// Where these frames stand.
 ///
 /// The line of each is worked out when it is asked for: that takes several times as long as all this.
 pub(crate) fn stack(py: Python<'_>) -> PyResult<Vec<Place>> {
-    let mut places = Vec::new();
-    // SAFETY: what the interpreter lends us is made our own before anything else is asked of it.
-    let mut next = unsafe {
-        Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast::<ffi::PyObject>())
-    };
-    while let Some(frame) = next {
-        places.push(place(&frame)?);
-        next = before(&frame);
-    }
-    Ok(places)
+    frames(py).map(|frame| place(&frame)).collect()
 }
