@@ -44,7 +44,7 @@ pub(crate) enum Canceller {
 
 impl Head {
     #[inline]
-    pub(crate) fn new(made: &'static Location<'static>) -> Self {
+    pub(crate) const fn new(made: &'static Location<'static>) -> Self {
         Self {
             chain: Chain::new(),
             detached: Cell::new(false),
@@ -53,7 +53,7 @@ impl Head {
             cancelling: Cell::new(false),
             resumed: Cell::new(false),
             made,
-            notes: debug::Notebook::new(made),
+            notes: debug::Notebook::new(),
         }
     }
 }
@@ -133,7 +133,20 @@ impl CellRef {
         }
     }
 
+    /// Whether anything is noted of it.
+    #[cfg(feature = "inspect")]
+    #[inline]
+    fn is_noted(&self) -> bool {
+        !self.0.head.notes.is_empty()
+    }
+
+    /// Begins to note what happens to it.
+    pub(crate) fn begin_notes(&self, notes: Box<debug::Notes>) {
+        self.0.head.notes.put(Some(notes));
+    }
+
     /// What is noted of it, if anything was when it was made. `look` must run no user code.
+    #[inline]
     pub(crate) fn with_notes<R>(&self, look: impl FnOnce(Option<&mut debug::Notes>) -> R) -> R {
         self.0.head.notes.with(look)
     }
@@ -265,9 +278,7 @@ impl CellRef {
     pub(crate) fn fire(&self, put: impl FnOnce()) -> Claim {
         hereafter_engine::fire::<Native>(self, || {
             // Noted first: a link may ask for it.
-            if debug::notes_anything() {
-                debug::note_firing(self);
-            }
+            debug::note_firing(self);
             put();
         })
     }
@@ -276,9 +287,7 @@ impl CellRef {
     pub(crate) fn claim(&self) -> bool {
         let mine = self.chain().claim() == Claim::Mine;
         if mine {
-            if debug::notes_anything() {
-                debug::note_firing(self);
-            }
+            debug::note_firing(self);
             Native::observe(self, Event::Fired);
             Native::release_canceller(self);
         }
@@ -430,7 +439,7 @@ impl World for Native {
     #[cfg(feature = "inspect")]
     #[inline]
     fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
-        if debug::notes_anything() {
+        if cell.is_noted() {
             cold_path();
             crate::inspect::observe(cell, event);
         }

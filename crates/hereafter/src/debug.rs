@@ -10,7 +10,6 @@
 use crate::cell::CellRef;
 use core::cell::Cell;
 use core::fmt::Write as _;
-use core::panic::Location;
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::backtrace::Backtrace;
 
@@ -27,6 +26,24 @@ pub(crate) const TRACES: u8 = 8;
 /// Beside them, a journal is kept for the page.
 #[cfg(feature = "page")]
 pub(crate) const JOURNALS: u8 = 16;
+/// Some have, or had, a span.
+#[cfg(all(feature = "inspect", feature = "tracing"))]
+pub(crate) const SPANS: u8 = 32;
+/// Somebody is told what is noted.
+#[cfg(feature = "inspect")]
+pub(crate) const WATCHED: u8 = {
+    #[allow(unused_mut, reason = "there may be more")]
+    let mut watched = TRACES;
+    #[cfg(feature = "page")]
+    {
+        watched |= JOURNALS;
+    }
+    #[cfg(feature = "tracing")]
+    {
+        watched |= SPANS;
+    }
+    watched
+};
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
@@ -105,22 +122,11 @@ pub(crate) fn notes_anything() -> bool {
     }
 }
 
-/// Whether a trace file is being written: for those who know that something is noted.
-#[cfg(feature = "inspect")]
+/// Whether one of `bits` is on: for those who know a deferred, since the environment was looked at
+/// when that was made.
 #[inline]
-pub(crate) fn is_traced() -> bool {
-    MODE.load(Ordering::Relaxed) & TRACES != 0
-}
-
-/// Whether somebody compares histories before and after something is noted.
-#[cfg(feature = "inspect")]
-#[inline]
-pub(crate) fn is_watched() -> bool {
-    #[cfg(feature = "page")]
-    const WATCHED: u8 = TRACES | JOURNALS;
-    #[cfg(not(feature = "page"))]
-    const WATCHED: u8 = TRACES;
-    MODE.load(Ordering::Relaxed) & WATCHED != 0
+pub(crate) fn is_any_on(bits: u8) -> bool {
+    MODE.load(Ordering::Relaxed) & bits != 0
 }
 
 pub(crate) fn switch(bit: u8, on: bool) {
@@ -156,14 +162,32 @@ pub(crate) struct Notebook(Cell<Option<Box<Notes>>>);
 
 impl Notebook {
     #[inline]
-    pub(crate) fn new(made: &'static Location<'static>) -> Self {
-        Self(Cell::new(if notes_anything() { Some(begin(made)) } else { None }))
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
     }
 
+    /// Whether nothing is noted here.
+    #[cfg(feature = "inspect")]
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        let notes = self.0.take();
+        let none = notes.is_none();
+        self.put(notes);
+        none
+    }
+
+    /// Puts notes where there are none.
+    #[inline]
+    pub(crate) fn put(&self, notes: Option<Box<Notes>>) {
+        // There is nothing to drop, and no need to find that out.
+        core::mem::forget(self.0.replace(notes));
+    }
+
+    #[inline]
     pub(crate) fn with<R>(&self, look: impl FnOnce(Option<&mut Notes>) -> R) -> R {
         let mut notes = self.0.take();
         let seen = look(notes.as_deref_mut());
-        self.0.set(notes);
+        self.put(notes);
         seen
     }
 }
@@ -177,18 +201,20 @@ impl Drop for Notebook {
     }
 }
 
+/// Begins the notes of a new deferred, since there is something to note.
+#[cold]
 #[inline(never)]
-#[allow(clippy::unnecessary_box_returns, reason = "it is a box that was there before")]
-#[cfg_attr(not(feature = "inspect"), allow(unused_variables, reason = "its stack says it too"))]
-fn begin(made: &'static Location<'static>) -> Box<Notes> {
+pub(crate) fn begin(cell: &CellRef) {
     #[cfg(feature = "inspect")]
-    let mut notes = crate::inspect::begin(made);
+    let mut notes = crate::inspect::begin(cell).unwrap_or_default();
     #[cfg(not(feature = "inspect"))]
     let mut notes = Box::<Notes>::default();
-    if enabled() {
+    if is_any_on(STACKS) {
         notes.stacks = Some(Box::new(Stacks { made: Backtrace::force_capture(), fired: None }));
     }
-    notes
+    cell.begin_notes(notes);
+    #[cfg(feature = "inspect")]
+    crate::inspect::begun(cell);
 }
 
 #[inline(never)]
@@ -200,8 +226,15 @@ fn put_away(notes: Box<Notes>) {
 }
 
 /// Notes the first firing.
-#[cold]
+#[inline]
 pub(crate) fn note_firing(cell: &CellRef) {
+    if is_any_on(STACKS) {
+        note_stack(cell);
+    }
+}
+
+#[cold]
+fn note_stack(cell: &CellRef) {
     cell.with_notes(|notes| {
         if let Some(stacks) = notes.and_then(|notes| notes.stacks.as_mut()) {
             stacks.fired.get_or_insert_with(Backtrace::force_capture);

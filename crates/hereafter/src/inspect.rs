@@ -40,8 +40,9 @@ pub(crate) mod trace;
 pub use trace::{trace_end, trace_to};
 
 use crate::cell::{CellRef, WeakCellRef};
-use crate::debug::{self, HISTORIES, Notes};
+use crate::debug::{self, HISTORIES, Notes, TRACES, WATCHED};
 use crate::deferred::{Deferred, Repr};
+use crate::erased::Seen;
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::panic::Location;
@@ -79,34 +80,69 @@ thread_local! {
         const { RefCell::new(Thread { alive: Roll::new(), spares: Vec::new() }) };
 }
 
-/// Notes for a new deferred, with a history if such are kept.
-pub(crate) fn begin(made: &'static Location<'static>) -> Box<Notes> {
-    if !enabled() {
-        return Box::default();
+/// Notes with the history of a new deferred, if such are kept.
+pub(crate) fn begin(cell: &CellRef) -> Option<Box<Notes>> {
+    if !debug::is_any_on(HISTORIES) {
+        return None;
     }
-    #[cfg(feature = "page")]
-    if debug::is_on(debug::JOURNALS) {
-        page::made();
+    let made = cell.made();
+    // On a thread that ends, nobody asks any more.
+    let notes = THREAD.try_with(|thread| {
+        let mut thread = thread.borrow_mut();
+        let notes = match thread.spares.pop() {
+            Some(mut spare) => {
+                if let Some(history) = &mut spare.history {
+                    history.renew(made);
+                }
+                spare
+            }
+            None => fresh(made),
+        };
+        if let Some(history) = &notes.history {
+            thread.alive.enter(history.number(), cell.downgrade());
+        }
+        notes
+    });
+    notes.ok()
+}
+
+#[cold]
+#[inline(never)]
+#[allow(clippy::unnecessary_box_returns, reason = "that is where notes lie")]
+fn fresh(made: &'static Location<'static>) -> Box<Notes> {
+    Box::new(Notes { history: Some(History::new(made)), ..Notes::default() })
+}
+
+/// The notes of a new deferred are in their place: tells those who want to know.
+pub(crate) fn begun(cell: &CellRef) {
+    if debug::is_any_on(WATCHED) {
+        tell_made(cell);
     }
-    let spare = THREAD.try_with(|thread| thread.borrow_mut().spares.pop());
-    let mut notes = spare.ok().flatten().unwrap_or_default();
-    match &mut notes.history {
-        Some(history) => history.renew(made),
-        none => *none = Some(History::new(made)),
-    }
-    notes
+    #[cfg(feature = "tracing")]
+    spans::begin(cell);
+}
+
+#[cold]
+#[inline(never)]
+fn tell_made(cell: &CellRef) {
+    with_history(cell, |history| {
+        #[cfg(feature = "page")]
+        if debug::is_any_on(debug::JOURNALS) {
+            page::made();
+        }
+        if debug::is_any_on(TRACES) {
+            trace::made(history);
+        }
+    });
 }
 
 /// A deferred has gone, and leaves its notes.
 pub(crate) fn put_away(mut notes: Box<Notes>) {
     let Some(history) = &notes.history else { return };
     let number = history.number();
-    if debug::is_traced() {
-        trace::gone(history);
+    if notes.stacks.is_some() || debug::is_any_on(WATCHED) {
+        leave(&mut notes);
     }
-    #[cfg(feature = "tracing")]
-    spans::end(core::mem::take(&mut notes.in_span));
-    notes.stacks = None;
     // What is left of it is memory.
     let gone = THREAD.try_with(|thread| {
         let mut thread = thread.borrow_mut();
@@ -116,6 +152,18 @@ pub(crate) fn put_away(mut notes: Box<Notes>) {
         thread.alive.strike(number)
     });
     drop(gone);
+}
+
+/// Takes out of notes what is not for the next deferred, and tells those who want to know.
+#[cold]
+#[inline(never)]
+fn leave(notes: &mut Notes) {
+    notes.stacks = None;
+    if let Some(history) = notes.history.as_ref().filter(|_| debug::is_any_on(TRACES)) {
+        trace::gone(history);
+    }
+    #[cfg(feature = "tracing")]
+    spans::end(core::mem::take(&mut notes.in_span));
 }
 
 /// Has histories kept, of deferreds made from now on, on all threads.
@@ -225,118 +273,147 @@ fn find(number: u64) -> Option<CellRef> {
     find_alive(number).filter(is_pending)
 }
 
-/// The deferred has found its place.
-#[cold]
-pub(crate) fn register(cell: &CellRef) {
-    let Some(number) = number(cell) else { return };
-    let _ = THREAD.try_with(|thread| thread.borrow_mut().alive.enter(number, cell.downgrade()));
-    if debug::is_traced() {
-        cell.with_notes(|notes| notes?.history.as_ref().map(trace::made));
-    }
-    #[cfg(feature = "tracing")]
-    spans::begin(cell, number);
-}
-
-/// The engine tells what happens.
-#[inline]
+/// The engine tells what happens to a deferred of which something is noted.
+#[allow(clippy::inline_always, reason = "the compiler holds what seldom happens for large")]
+#[inline(always)]
 pub(crate) fn observe(cell: &CellRef, event: Event<'_, CellRef>) {
     // Which it is stands in the program's text, and each way is one of its own.
     match &event {
         Event::Runs => runs(cell),
         Event::Ran(Step::Ran) => ran(cell, &event),
-        _ => happened(cell, &event),
+        Event::Ran(Step::Returned) => gave_back(cell, &event),
+        Event::Fired => fired(cell),
+        Event::Resumed => resumed(cell),
+        Event::Cancelled => cancelled(cell),
+        Event::Waits(_) => rests(cell),
+        // That there was no link to run was noted when it was looked for.
+        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_)) => {}
     }
 }
 
-/// A link is about to run.
+/// A link is about to run, if there is one.
 #[inline(never)]
 fn runs(cell: &CellRef) {
-    let Some(front) = cell.body().front() else { return };
-    let passes = front.passes;
-    note(cell, &Event::Runs, !passes, |history| {
-        if passes {
-            history.passed(front.kind, Some(front.added));
-        } else {
-            history.runs(front.kind, Some(front.added));
+    match cell.body().front() {
+        Some(Seen { kind, added, passes: true }) => passes(cell, kind, added),
+        Some(Seen { kind, added, passes: false }) => {
+            note(cell, &Event::Runs, true, |history| history.runs(kind, Some(added)));
         }
-    });
+        None => rests(cell),
+    }
+}
+
+/// It does nothing for now.
+#[inline(never)]
+fn rests(cell: &CellRef) {
+    with_history(cell, History::rests);
+}
+
+/// The result is not for this link.
+#[inline(never)]
+fn passes(cell: &CellRef, kind: Kind, added: &'static Location<'static>) {
+    note(cell, &Event::Runs, false, |history| history.passed(kind, Some(added)));
 }
 
 /// A link is through.
 #[inline(never)]
 fn ran(cell: &CellRef, event: &Event<'_, CellRef>) {
-    note(cell, event, false, |history| match failure_name(cell) {
-        None => history.gave_value(),
-        Some(failure) => history.ran(End::Failed(failure)),
-    });
+    match failure_name(cell) {
+        None => note(cell, event, false, History::gave_value),
+        Some(failure) => failed(cell, event, failure),
+    }
 }
 
 #[inline(never)]
-fn happened(cell: &CellRef, event: &Event<'_, CellRef>) {
-    note(cell, event, false, |history| match event {
-        Event::Fired => {
-            history.fired(failure_name(cell));
-            if cell.chain().paused() != 0 {
-                history.rests();
-            }
+fn failed(cell: &CellRef, event: &Event<'_, CellRef>, failure: Name) {
+    note(cell, event, false, |history| history.failed(failure));
+}
+
+#[inline(never)]
+fn gave_back(cell: &CellRef, event: &Event<'_, CellRef>) {
+    let given = cell.body().with_source(name).unwrap_or_else(|| Name::from(""));
+    note(cell, event, false, |history| history.gave_back(given));
+}
+
+#[inline(never)]
+fn fired(cell: &CellRef) {
+    note(cell, &Event::Fired, false, |history| {
+        history.fired(failure_name(cell));
+        if cell.chain().paused() != 0 {
+            history.rests();
         }
-        Event::Cancelled => history.cancelled(),
-        Event::Ran(Step::Returned) => {
-            let name = cell.body().waiting_on().map_or(Name::from(""), |inner| name(&inner));
-            history.ran(End::Returned(name));
-        }
-        Event::Ran(Step::Empty | Step::Resumed(_) | Step::Fired(_) | Step::Called(_))
-        | Event::Waits(_) => history.rests(),
-        Event::Resumed => history.resumed(end(cell)),
-        Event::Runs | Event::Ran(Step::Ran) => {}
     });
+}
+
+/// What it waits for has a result.
+#[inline(never)]
+fn resumed(cell: &CellRef) {
+    note(cell, &Event::Resumed, false, |history| match failure_name(cell) {
+        None => history.resumed(End::Value),
+        Some(failure) => history.resumed(End::Failed(failure)),
+    });
+}
+
+#[cold]
+#[inline(never)]
+fn cancelled(cell: &CellRef) {
+    note(cell, &Event::Cancelled, false, History::cancelled);
 }
 
 /// Has something noted of a deferred that has a history, and told to those who want to know; `runs` says
 /// that a link begins to run.
 #[inline]
-#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "spans want to know"))]
 fn note(cell: &CellRef, event: &Event<'_, CellRef>, runs: bool, what: impl FnOnce(&mut Noted)) {
-    let mut before = None;
-    let wants_span = cell.with_notes(|notes| {
-        let Some(notes) = notes else { return false };
-        let Some(history) = &mut notes.history else { return false };
-        before = debug::is_watched().then(|| Before::of(history));
+    if debug::is_any_on(WATCHED) {
+        note_and_tell(cell, event, runs, what);
+    } else {
+        with_history(cell, what);
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "page")),
+    allow(unused_variables, reason = "spans and the page want to know")
+)]
+fn note_and_tell(
+    cell: &CellRef,
+    event: &Event<'_, CellRef>,
+    runs: bool,
+    what: impl FnOnce(&mut Noted),
+) {
+    let noted = with_history(cell, |history| {
+        let before = Before::of(history);
         what(history);
-        if let Some(before) = before.filter(|_| debug::is_traced()) {
+        if debug::is_any_on(TRACES) {
             trace::noted(before, history);
         }
-        #[cfg(feature = "tracing")]
-        return notes.in_span.is_begun();
-        #[cfg(not(feature = "tracing"))]
-        false
+        before
     });
+    let Some(before) = noted else { return };
     #[cfg(feature = "tracing")]
-    if wants_span {
-        spans::happened(cell, event, runs);
-    }
+    spans::happened(cell, event, runs);
     #[cfg(feature = "page")]
-    if let Some(before) = before.filter(|_| debug::is_on(debug::JOURNALS)) {
+    if debug::is_any_on(debug::JOURNALS) {
         page::count(cell, before);
     }
+}
+
+/// Looks at the history of a deferred, if it has one, or notes something there. It must run no user code.
+#[inline]
+fn with_history<R>(cell: &CellRef, look: impl FnOnce(&mut Noted) -> R) -> Option<R> {
+    cell.with_notes(|notes| Some(look(notes?.history.as_mut()?)))
 }
 
 fn failure_name(cell: &CellRef) -> Option<Name> {
     cell.body().with_failure(|failure| failure.type_name().into())
 }
 
-fn end(cell: &CellRef) -> End {
-    failure_name(cell).map_or(End::Value, End::Failed)
-}
-
 /// Somebody has paused it there.
 #[cold]
 pub(crate) fn paused(cell: &CellRef, at: &'static Location<'static>) {
-    cell.with_notes(|notes| {
-        if let Some(history) = notes.and_then(|notes| notes.history.as_mut()) {
-            history.paused(at);
-        }
-    });
+    with_history(cell, |history| history.paused(at));
 }
 
 /// The failure in words, some of which are the error's own.
@@ -347,7 +424,7 @@ fn text(failure: &Failure) -> String {
 }
 
 fn number(cell: &CellRef) -> Option<u64> {
-    cell.with_notes(|notes| Some(notes?.history.as_ref()?.number()))
+    with_history(cell, |history| history.number())
 }
 
 fn name(cell: &CellRef) -> Name {
@@ -356,8 +433,7 @@ fn name(cell: &CellRef) -> Name {
 
 /// The story of a deferred of which a history is kept.
 pub(crate) fn story_if_noted(cell: &CellRef) -> Option<Story> {
-    let is_noted = cell.with_notes(|notes| notes.is_some_and(|notes| notes.history.is_some()));
-    is_noted.then(|| story(cell))
+    number(cell).map(|_| story(cell))
 }
 
 fn story(cell: &CellRef) -> Story {
@@ -399,8 +475,7 @@ fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     };
     let mut story = Story::new(name(cell).to_string(), now);
     story.made = Some(cell.made().to_string());
-    cell.with_notes(|notes| {
-        let Some(history) = notes.and_then(|notes| notes.history.as_ref()) else { return };
+    with_history(cell, |history| {
         story.tell(history, |place| Some(place.to_string()), |number| find(number).is_some());
     });
     let to_come = body.links_to_come().into_iter();

@@ -118,19 +118,21 @@ fn some(number: u64) -> Option<u64> {
     (number != NONE).then_some(number)
 }
 
-/// Where a thread is. It is one value, since to find one may be a call.
+/// Where a thread is. It is one value, since to find one may be a call; and two that are read together
+/// do not lie together, since one reading of what two have written makes a processor wait.
+#[repr(C)]
 struct Thread {
     /// The deferred whose link runs.
     inside: Cell<u64>,
-    /// The last deferred that was made while it runs.
-    made: Cell<u64>,
     /// The last number that the thread has given to a deferred.
     number: Cell<u64>,
+    /// The last deferred that was made while that link runs.
+    made: Cell<u64>,
 }
 
 thread_local! {
     static THREAD: Thread = const {
-        Thread { inside: Cell::new(NONE), made: Cell::new(NONE), number: Cell::new(0) }
+        Thread { inside: Cell::new(NONE), number: Cell::new(NONE), made: Cell::new(NONE) }
     };
 }
 
@@ -282,7 +284,7 @@ impl<P: Clone> History<P> {
         let now = Moment::now();
         self.fired.get_or_insert(now);
         self.going = Some(now);
-        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
+        self.begins_with(failure);
     }
 
     /// It was made with its first result, and does nothing for now; `failure` is the name of that, if it is one.
@@ -297,7 +299,15 @@ impl<P: Clone> History<P> {
     #[inline]
     pub fn ready(&mut self, failure: Option<Name>) {
         self.fired = Some(self.born);
-        self.failing = failure.map_or(NAMELESS, |failure| self.name(failure));
+        self.begins_with(failure);
+    }
+
+    #[inline]
+    fn begins_with(&mut self, failure: Option<Name>) {
+        self.failing = match failure {
+            None => NAMELESS,
+            Some(failure) => self.name(failure),
+        };
     }
 
     /// It does nothing for now. Without this, its next link counts as beginning when it was fired, or
@@ -354,18 +364,31 @@ impl<P: Clone> History<P> {
     pub fn runs(&mut self, kind: Kind, added: Option<P>) {
         self.outer =
             THREAD.with(|thread| (thread.inside.replace(self.number), thread.made.replace(NONE)));
-        let began = self.going.take().unwrap_or_else(Moment::now);
-        self.put(kind, added, Came::Runs, began);
-        self.is_resumed = false;
         self.is_at_last = true;
+        match self.going.take() {
+            Some(began) if self.has_room() && !self.is_resumed => {
+                self.put(kind, added, Came::Runs, began);
+            }
+            going => self.runs_after_all(kind, added, going),
+        }
+    }
+
+    /// A link runs for which there is no room yet, or which has not just followed another. That is apart
+    /// so that the common way calls nothing.
+    #[inline(never)]
+    fn runs_after_all(&mut self, kind: Kind, added: Option<P>, going: Option<Moment>) {
+        let began = going.unwrap_or_else(Moment::now);
+        self.make_room();
+        self.put(kind, added, Came::Runs, began);
+        let after_wait = core::mem::take(&mut self.is_resumed);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.after_wait = after_wait;
+        }
     }
 
     /// Notes a link behind the others.
     #[inline]
     fn put(&mut self, kind: Kind, added: Option<P>, came: Came, began: Moment) {
-        if self.marks.len() > KEPT {
-            self.leave_out();
-        }
         self.marks.push(Mark {
             added,
             began,
@@ -375,19 +398,31 @@ impl<P: Clone> History<P> {
             name: NAMELESS,
             kind,
             came,
-            after_wait: self.is_resumed,
+            after_wait: false,
         });
     }
 
-    /// Forgets the last link, since there are enough of them.
+    /// Whether there is room for one more link.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.marks.len() < self.marks.capacity()
+    }
+
+    /// Makes room for a link: in place of the last one, if there are enough of them.
     #[cold]
-    fn leave_out(&mut self) {
-        self.marks.pop();
-        self.left_out += 1;
+    fn make_room(&mut self) {
+        let kept = self.marks.len();
+        if kept > KEPT {
+            self.marks.pop();
+            self.left_out += 1;
+        } else if !self.has_room() {
+            // Never more than are kept: then it is enough to look at the room.
+            self.marks.reserve_exact(kept.max(4).min(KEPT + 1 - kept));
+        }
     }
 
     /// Keeps a name.
-    #[inline]
+    #[inline(never)]
     fn name(&mut self, name: Name) -> NameAt {
         if self.names.0.len() >= NAMES {
             self.forget_names();
@@ -417,6 +452,9 @@ impl<P: Clone> History<P> {
     /// ```
     #[inline]
     pub fn passed(&mut self, kind: Kind, added: Option<P>) {
+        if !self.has_room() {
+            self.make_room();
+        }
         self.put(kind, added, Came::Passed, self.going.unwrap_or(self.born));
     }
 
@@ -436,17 +474,19 @@ impl<P: Clone> History<P> {
     /// history.ran(End::Value);
     /// assert_eq!(history.links().next().unwrap().end, End::Handled("ValueError".into()));
     /// ```
-    #[inline]
     pub fn ran(&mut self, end: End) {
-        if let End::Value = end {
-            self.gave_value();
-        } else if self.is_at_last {
-            let now = self.is_through();
-            self.is_at_last = matches!(end, End::Returned(_));
-            // One that has handed its result on goes on when whoever got it is through.
-            let goes_on = !matches!(end, End::HandedOn(_));
-            self.going = goes_on.then_some(now);
-            self.settle(end);
+        match end {
+            End::Value => self.gave_value(),
+            End::Failed(name) => self.failed(name),
+            End::Returned(name) => self.gave_back(name),
+            end if self.is_at_last => {
+                let now = self.is_through(Came::Runs);
+                self.is_at_last = false;
+                // One that has handed its result on goes on when whoever got it is through.
+                self.going = (!matches!(end, End::HandedOn(_))).then_some(now);
+                self.settle(end);
+            }
+            _ => {}
         }
     }
 
@@ -465,20 +505,62 @@ impl<P: Clone> History<P> {
     #[inline]
     pub fn gave_value(&mut self) {
         if self.is_at_last {
-            let now = self.is_through();
+            let now = self.is_through(Came::Value);
             self.is_at_last = false;
             self.going = Some(now);
             if self.is_failing() {
-                self.settle(End::Value);
-            } else if let Some(mark) = self.marks.last_mut() {
-                mark.came = Came::Value;
+                self.handles();
             }
         }
     }
 
-    /// Notes that the last link has ended now.
+    /// The same as [`ran`](History::ran) with [`End::Failed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{End, History, Kind};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.failed("ValueError".into());
+    /// assert_eq!(history.links().next().unwrap().end, End::Failed("ValueError".into()));
+    /// ```
     #[inline]
-    fn is_through(&mut self) -> Moment {
+    pub fn failed(&mut self, failure: Name) {
+        if self.is_at_last {
+            let now = self.is_through(Came::Failed);
+            self.is_at_last = false;
+            self.going = Some(now);
+            self.fails(failure);
+        }
+    }
+
+    /// The same as [`ran`](History::ran) with [`End::Returned`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hereafter_insight::{History, Kind, Name};
+    ///
+    /// let mut history = History::new("app.rs:3");
+    /// history.runs(Kind::Callback, Some("app.rs:4"));
+    /// history.gave_back(Name::of_deferred(Some(12), 0x40));
+    /// assert!(history.current().is_some());
+    /// ```
+    #[inline]
+    pub fn gave_back(&mut self, deferred: Name) {
+        if self.is_at_last {
+            self.going = Some(self.is_through(Came::Returned));
+            // A failure that there was is what it has to handle, until there is an answer.
+            let name = self.name(deferred);
+            self.is_called(name);
+        }
+    }
+
+    /// Notes that the last link has ended now, and what came of it, as far as that is known.
+    #[inline]
+    fn is_through(&mut self, came: Came) -> Moment {
         let now = Moment::now();
         let made = THREAD.with(|thread| {
             thread.inside.set(self.outer.0);
@@ -487,6 +569,7 @@ impl<P: Clone> History<P> {
         if let Some(mark) = self.marks.last_mut() {
             mark.ended = now;
             mark.made = made;
+            mark.came = came;
         }
         now
     }
@@ -506,6 +589,7 @@ impl<P: Clone> History<P> {
     /// history.resumed(End::Value);
     /// assert!(history.links().next().unwrap().waited.is_some());
     /// ```
+    #[inline]
     pub fn resumed(&mut self, end: End) {
         if !self.is_at_last {
             return;
@@ -521,31 +605,58 @@ impl<P: Clone> History<P> {
     }
 
     /// Notes what came of the last link, with regard to the failure that there was before it.
+    #[inline]
     fn settle(&mut self, end: End) {
         let (came, name) = match end {
-            End::Value => match core::mem::replace(&mut self.failing, NAMELESS) {
-                NAMELESS => (Came::Value, NAMELESS),
-                failure => (Came::Handled, failure),
-            },
+            End::Value if self.is_failing() => return self.handles(),
+            End::Value => (Came::Value, NAMELESS),
             End::Failed(name) => {
-                // Mostly it is the one that there was, which went on.
-                if self.names.get(self.failing) != Some(&name) {
-                    self.failing = self.name(name);
-                }
-                (Came::Failed, self.failing)
+                self.comes_to(Came::Failed);
+                return self.fails(name);
             }
-            // The failure that there was is what it had to handle, until there is an answer.
-            End::Returned(name) => (Came::Returned, self.name(name)),
             End::HandedOn(name) => {
                 self.failing = NAMELESS;
                 (Came::HandedOn, self.name(name))
             }
+            End::Returned(name) => (Came::Returned, self.name(name)),
             End::Handled(name) => (Came::Handled, self.name(name)),
             End::Passed => (Came::Passed, NAMELESS),
             End::Runs => (Came::Runs, NAMELESS),
         };
+        self.comes_to(came);
+        self.is_called(name);
+    }
+
+    /// The last link has given a value where there was a failure.
+    #[inline(never)]
+    fn handles(&mut self) {
+        let failure = core::mem::replace(&mut self.failing, NAMELESS);
+        self.comes_to(Came::Handled);
+        self.is_called(failure);
+    }
+
+    /// The last link has failed.
+    #[inline]
+    fn fails(&mut self, failure: Name) {
+        // Mostly it is the failure that there was, which goes on.
+        if !self.names.get(self.failing).is_some_and(|name| name.is(&failure)) {
+            self.failing = self.name(failure);
+        }
+        self.is_called(self.failing);
+    }
+
+    #[inline]
+    fn comes_to(&mut self, came: Came) {
         if let Some(mark) = self.marks.last_mut() {
-            (mark.came, mark.name) = (came, name);
+            mark.came = came;
+        }
+    }
+
+    /// Notes the name that belongs to what came of the last link.
+    #[inline]
+    fn is_called(&mut self, name: NameAt) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.name = name;
         }
     }
 
@@ -762,5 +873,69 @@ impl Before {
             failing: history.is_failing(),
             stage: history.stage(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, History, Kind, Mark, NAMES};
+
+    /// Every link of every deferred is one.
+    const _: () = assert!(size_of::<Mark<&u8>>() <= 48);
+
+    #[test]
+    fn the_names_of_links_that_are_left_out_are_forgotten() {
+        let mut history = History::new(0);
+        history.fired(Some("fired".into()));
+        let last = 10 * NAMES;
+        for n in 0..=last {
+            history.runs(Kind::Both, Some(n));
+            match n % 3 {
+                0 => history.ran(End::Failed(format!("failure {n}").into())),
+                1 => history.ran(End::Value),
+                _ => {
+                    history.ran(End::Returned(format!("deferred {n}").into()));
+                    history.resumed(End::Failed(format!("failure {n}").into()));
+                }
+            }
+            assert!(history.names.0.len() <= NAMES);
+        }
+        assert_eq!(history.left_out() + history.links().count(), last + 1);
+        for link in history.links() {
+            let n = link.added.unwrap();
+            let end = match n % 3 {
+                1 => End::Handled(format!("failure {}", n - 1).into()),
+                _ => End::Failed(format!("failure {n}").into()),
+            };
+            assert_eq!(link.end, end);
+        }
+        assert_eq!(history.latest().unwrap().added, Some(last));
+        assert_eq!(last % 3, 1);
+        assert!(!history.is_failing());
+    }
+
+    #[test]
+    fn one_that_is_renewed_has_nothing_of_the_last_one() {
+        let mut history = History::new("first");
+        history.fired(Some("ValueError".into()));
+        history.paused("here");
+        history.cancelled();
+        for _ in 0..100 {
+            history.runs(Kind::Callback, None);
+            history.ran(End::Returned("Deferred".into()));
+            history.resumed(End::Value);
+        }
+        history.renew("second");
+        let new = History::new("second");
+        assert_eq!(history.links().count(), 0);
+        assert_eq!(history.left_out(), 0);
+        assert!(history.latest().is_none() && history.current().is_none());
+        assert!(history.fired_after().is_none() && !history.was_cancelled());
+        assert!(history.paused_at().is_none() && !history.is_failing());
+        assert_eq!(history.number() + 1, new.number());
+        // The first link of all follows no wait.
+        history.runs(Kind::Callback, None);
+        history.ran(End::Value);
+        assert!(!history.latest().unwrap().after_wait);
     }
 }

@@ -27,12 +27,27 @@ impl Name {
     /// # Examples
     ///
     /// See [`Name`].
+    #[inline]
     pub fn of_deferred(number: Option<u64>, address: usize) -> Self {
         Self(Form::Deferred { number, address })
+    }
+
+    /// Whether both are the same; quickly, where they are the very same text.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Text(Cow::Borrowed(a)), Form::Text(Cow::Borrowed(b)))
+                if core::ptr::eq(*a, *b) =>
+            {
+                true
+            }
+            _ => self == other,
+        }
     }
 }
 
 impl From<&'static str> for Name {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self(Form::Text(Cow::Borrowed(text)))
     }

@@ -1,8 +1,10 @@
 //! What is alive and has a number, the oldest first.
 //!
-//! Numbers grow, and most of what is made goes soon. So entries lie in the order of their numbers, in one
-//! piece: the next goes to the end, and is mostly the first to go from there. One that goes from between
-//! leaves a gap, and gaps are closed when they are half of it all.
+//! Numbers grow, and most of what is made goes soon, or in its turn. So entries lie in the order of their
+//! numbers: the next goes to the end, and those at both ends go from there. One that goes from between leaves
+//! a gap, and gaps are closed when they are half of it all.
+
+use std::collections::VecDeque;
 
 /// Entries by number.
 ///
@@ -20,7 +22,8 @@
 /// ```
 #[derive(Debug)]
 pub struct Roll<T> {
-    entries: Vec<(u64, Option<T>)>,
+    /// Neither the first nor the last is a gap.
+    entries: VecDeque<(u64, Option<T>)>,
     gaps: usize,
 }
 
@@ -34,7 +37,7 @@ impl<T> Roll<T> {
     ///
     /// See [`Roll`].
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), gaps: 0 }
+        Self { entries: VecDeque::new(), gaps: 0 }
     }
 
     /// Enters something under a number that nothing has been entered under.
@@ -47,9 +50,9 @@ impl<T> Roll<T> {
     /// See [`Roll`].
     #[inline]
     pub fn enter(&mut self, number: u64, entry: T) {
-        match self.entries.last() {
+        match self.entries.back() {
             Some((last, _)) if *last > number => self.put_between(number, entry),
-            _ => self.entries.push((number, Some(entry))),
+            _ => self.entries.push_back((number, Some(entry))),
         }
     }
 
@@ -66,11 +69,24 @@ impl<T> Roll<T> {
     /// See [`Roll`].
     #[inline]
     pub fn strike(&mut self, number: u64) -> Option<T> {
-        let is_last = self.entries.last().is_some_and(|(last, _)| *last == number);
-        let place = if is_last { self.entries.len() - 1 } else { self.place(number)? };
+        // Mostly the last one goes, and there is nothing else to do.
+        if self.gaps == 0
+            && let Some((_, entry)) = self.entries.pop_back_if(|(last, _)| *last == number)
+        {
+            return entry;
+        }
+        self.strike_between(number)
+    }
+
+    #[inline(never)]
+    fn strike_between(&mut self, number: u64) -> Option<T> {
+        let place = self.place(number)?;
         let entry = self.entries[place].1.take()?;
         self.gaps += 1;
-        while self.entries.pop_if(|(_, entry)| entry.is_none()).is_some() {
+        while self.entries.pop_back_if(|(_, entry)| entry.is_none()).is_some() {
+            self.gaps -= 1;
+        }
+        while self.entries.pop_front_if(|(_, entry)| entry.is_none()).is_some() {
             self.gaps -= 1;
         }
         if self.gaps > FEW && self.gaps > self.entries.len() / 2 {
@@ -99,6 +115,11 @@ impl<T> Roll<T> {
     }
 
     fn place(&self, number: u64) -> Option<usize> {
+        // Where no number is missing, it lies as far behind the first one as it is larger.
+        let ahead = usize::try_from(number.checked_sub(self.entries.front()?.0)?).ok()?;
+        if self.entries.get(ahead).is_some_and(|(there, _)| *there == number) {
+            return Some(ahead);
+        }
         self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 }

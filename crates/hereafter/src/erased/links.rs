@@ -58,9 +58,9 @@ pub(super) struct LinkTable {
     drop: unsafe fn(*mut Word),
     /// The whole entry's length.
     words: u32,
-    /// Whether failures, and whether values, go past it.
-    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "`run` knows it by itself"))]
-    skips: (bool, bool),
+    /// What it is, and which results go past it.
+    #[cfg(feature = "inspect")]
+    seen: (hereafter_insight::Kind, Kind),
 }
 
 /// A link, as far as it can be seen from outside.
@@ -211,6 +211,7 @@ impl Links {
 
     /// What can be seen of the front entry; `kind` is what lies in the slot.
     #[cfg(feature = "inspect")]
+    #[inline]
     pub(super) fn front(&self, kind: Kind) -> Option<Seen> {
         (!self.is_empty()).then(|| self.see(self.head.get(), kind).0)
     }
@@ -229,8 +230,8 @@ impl Links {
 
     /// The entry at `place`, which must be where one begins.
     #[cfg(feature = "inspect")]
+    #[inline]
     fn see(&self, place: u32, kind: Kind) -> (Seen, u32) {
-        use hereafter_insight::Kind as Sort;
         // SAFETY: `head <= place < tail`, and entries lie one behind the other, so one starts there,
         // written by `push`. Both references are `'static`.
         let (table, added) = unsafe {
@@ -240,12 +241,8 @@ impl Links {
                 entry.add(1).cast::<&'static Location<'static>>().read(),
             )
         };
-        let (sort, passes) = match table.skips {
-            (true, _) => (Sort::Callback, kind == Kind::Failure),
-            (false, true) => (Sort::Errback, kind == Kind::Value),
-            (false, false) => (Sort::Both, false),
-        };
-        (Seen { kind: sort, added, passes }, table.words)
+        let (sort, skipped) = table.seen;
+        (Seen { kind: sort, added, passes: kind == skipped }, table.words)
     }
 
     /// Drops all entries.
@@ -266,7 +263,13 @@ impl<T: 'static, L: Link<T>> Table<T, L> {
         run: run_link::<T, L>,
         drop: drop_link::<L>,
         words: entry_words::<L>(),
-        skips: (L::SKIPS_FAILURES, L::SKIPS_VALUES),
+        #[cfg(feature = "inspect")]
+        seen: match (L::SKIPS_FAILURES, L::SKIPS_VALUES) {
+            (true, _) => (hereafter_insight::Kind::Callback, Kind::Failure),
+            (false, true) => (hereafter_insight::Kind::Errback, Kind::Value),
+            // A link that runs finds a result.
+            (false, false) => (hereafter_insight::Kind::Both, Kind::Unfilled),
+        },
     };
 }
 

@@ -32,10 +32,13 @@ mod slot;
 mod task;
 
 pub(crate) use crate::cell::CellRef;
+#[cfg(feature = "inspect")]
+pub(crate) use links::Seen;
 pub(crate) use links::{Link, Ran};
 pub(crate) use task::{DropGuarded, LocalTask};
 
 use crate::cell::Head;
+use crate::debug;
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
 use crate::report;
@@ -162,6 +165,15 @@ impl Body {
         peek(&self.waiting_on)
     }
 
+    /// What `look` sees in the cell where this one's result will come from. It must run no user code.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn with_source<R>(&self, look: impl FnOnce(&CellRef) -> R) -> Option<R> {
+        let source = self.waiting_on.take();
+        let seen = source.as_ref().map(look);
+        self.waiting_on.set(source);
+        seen
+    }
+
     /// The cell that waits on this one.
     pub(crate) fn waiting_cell(&self) -> Option<CellRef> {
         let waiter = self.waiter.take();
@@ -261,13 +273,14 @@ impl Body {
 
     /// The link that would run next.
     #[cfg(feature = "inspect")]
-    pub(crate) fn front(&self) -> Option<links::Seen> {
+    #[inline]
+    pub(crate) fn front(&self) -> Option<Seen> {
         if self.slot.is_full() { self.links.front(self.slot.kind.get()) } else { None }
     }
 
     /// The links that have not run.
     #[cfg(feature = "inspect")]
-    pub(crate) fn links_to_come(&self) -> Vec<links::Seen> {
+    pub(crate) fn links_to_come(&self) -> Vec<Seen> {
         self.links.seen(self.slot.kind.get())
     }
 
@@ -443,9 +456,8 @@ impl<T: 'static> Out<T> {
 #[inline]
 pub(crate) fn cell<T: 'static>(head: Head) -> (In<T>, Out<T>) {
     let cell = CellRef::new(allocate(head));
-    #[cfg(feature = "inspect")]
-    if crate::debug::notes_anything() {
-        crate::inspect::register(&cell);
+    if debug::notes_anything() {
+        debug::begin(&cell);
     }
     (In { cell: cell.clone(), first: PhantomData }, Out { cell, last: PhantomData })
 }

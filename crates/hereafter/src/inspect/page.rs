@@ -1,6 +1,6 @@
 //! What the page shows of a thread's deferreds.
 
-use super::{find_alive, is_pending, story_with, text};
+use super::{find_alive, is_pending, story_with, text, with_history};
 use crate::cell::CellRef;
 use crate::debug::{self, HISTORIES, JOURNALS};
 use crate::errors::Abandoned;
@@ -10,7 +10,7 @@ use core::hash::{Hash, Hasher};
 use core::panic::Location;
 use hereafter_insight::Before;
 use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{History, Now, Story};
+use hereafter_insight::{Now, Story};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -120,13 +120,6 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
         _ => None,
     };
     Some(row)
-}
-
-fn with_history<R>(
-    cell: &CellRef,
-    look: impl FnOnce(&History<&'static Location<'static>>) -> R,
-) -> Option<R> {
-    cell.with_notes(|notes| Some(look(notes?.history.as_ref()?)))
 }
 
 /// A deferred was made.

@@ -4,7 +4,7 @@
 //! these fields. What it asks for by itself are the targets `tokio` and `runtime`, so ours lies there.
 
 use crate::cell::CellRef;
-use crate::report;
+use crate::{debug, report};
 use hereafter_engine::{Event, Step};
 use tracing::{Level, Span};
 
@@ -17,13 +17,6 @@ pub(crate) struct InSpan {
     is_entered: bool,
 }
 
-impl InSpan {
-    #[inline]
-    pub(super) fn is_begun(&self) -> bool {
-        self.span.is_some()
-    }
-}
-
 /// Calls what a subscriber does, which is anybody's code: nothing of the deferred may be in use, and a
 /// panic stays here.
 fn tell<R>(what: impl FnOnce() -> R) {
@@ -31,10 +24,18 @@ fn tell<R>(what: impl FnOnce() -> R) {
 }
 
 /// Begins the span of a new deferred, if a subscriber wants it.
-pub(super) fn begin(cell: &CellRef, number: u64) {
-    if !tracing::enabled!(target: TARGET, Level::TRACE) {
-        return;
+#[inline]
+pub(super) fn begin(cell: &CellRef) {
+    if tracing::enabled!(target: TARGET, Level::TRACE) {
+        begin_span(cell);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn begin_span(cell: &CellRef) {
+    let Some(number) = super::number(cell) else { return };
+    debug::switch(debug::SPANS, true);
     tell(|| {
         let made = cell.made();
         let span = tracing::trace_span!(
