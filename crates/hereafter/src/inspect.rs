@@ -325,8 +325,8 @@ fn ran(cell: &CellRef, event: &Event<'_, CellRef>) {
 }
 
 #[inline(never)]
-fn failed(cell: &CellRef, event: &Event<'_, CellRef>, failure: Name) {
-    note(cell, event, false, |history| history.failed(failure));
+fn failed(cell: &CellRef, event: &Event<'_, CellRef>, failure: &'static str) {
+    note(cell, event, false, |history| history.failed(failure.into()));
 }
 
 #[inline(never)]
@@ -338,7 +338,7 @@ fn gave_back(cell: &CellRef, event: &Event<'_, CellRef>) {
 #[inline(never)]
 fn fired(cell: &CellRef) {
     note(cell, &Event::Fired, false, |history| {
-        history.fired(failure_name(cell));
+        history.fired(failure_name(cell).map(Name::from));
         if cell.chain().paused() != 0 {
             history.rests();
         }
@@ -350,7 +350,7 @@ fn fired(cell: &CellRef) {
 fn resumed(cell: &CellRef) {
     note(cell, &Event::Resumed, false, |history| match failure_name(cell) {
         None => history.resumed(End::Value),
-        Some(failure) => history.resumed(End::Failed(failure)),
+        Some(failure) => history.resumed(End::Failed(failure.into())),
     });
 }
 
@@ -406,8 +406,8 @@ fn with_history<R>(cell: &CellRef, look: impl FnOnce(&mut Noted) -> R) -> Option
     cell.with_notes(|notes| Some(look(notes?.history.as_mut()?)))
 }
 
-fn failure_name(cell: &CellRef) -> Option<Name> {
-    cell.body().with_failure(|failure| failure.type_name().into())
+fn failure_name(cell: &CellRef) -> Option<&'static str> {
+    cell.body().with_failure(Failure::type_name)
 }
 
 /// Somebody has paused it there.

@@ -115,10 +115,13 @@ impl<T> Roll<T> {
     }
 
     fn place(&self, number: u64) -> Option<usize> {
-        // Where no number is missing, it lies as far behind the first one as it is larger.
-        let ahead = usize::try_from(number.checked_sub(self.entries.front()?.0)?).ok()?;
-        if self.entries.get(ahead).is_some_and(|(there, _)| *there == number) {
-            return Some(ahead);
+        // Where no gap was closed behind it, it lies as far before the last one as it is smaller. Those
+        // that stay are old, so gaps are closed before it.
+        let behind = usize::try_from(self.entries.back()?.0.checked_sub(number)?).ok()?;
+        if let Some(place) = (self.entries.len() - 1).checked_sub(behind)
+            && self.entries[place].0 == number
+        {
+            return Some(place);
         }
         self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
