@@ -1,6 +1,6 @@
 //! What the page is answered of a thread's deferreds.
 
-use hereafter::{Deferred, Failure, inspect, report};
+use hereafter::{Deferred, Failure, gather_results, inspect, report};
 use serde_json::Value;
 
 fn ask(asked: &str) -> Value {
@@ -148,4 +148,30 @@ fn a_hundred_thousand_are_laid_out() {
     drop(
         all.into_iter().map(|(trigger, d)| (trigger, d.add_errback(|_| Ok(0)))).collect::<Vec<_>>(),
     );
+}
+
+#[test]
+fn what_a_list_waits_for_is_in_the_graph_and_waited_for() {
+    inspect::keep_journal();
+    let (trigger, d) = Deferred::<u32>::new();
+    let triggers = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let kept = triggers.clone();
+    let d = d.add_callback(move |count| {
+        gather_results((0..count).map(|_| {
+            let (trigger, member) = Deferred::<u32>::new();
+            kept.borrow_mut().push(trigger);
+            member
+        }))
+    });
+    trigger.callback(3);
+    let rows = ask("deferreds?sort=age&order=asc");
+    let list = &rows["rows"].as_array().unwrap().iter().find(|row| row["waits"] == 3).unwrap();
+    assert_eq!((&list["state"], &list["waiters"]), (&"waits".into(), &1.into()), "{rows}");
+    let graph = ask(&format!("graph?around={}", list["number"]));
+    assert_eq!(graph["edges"].as_array().unwrap().len(), 4, "{graph}");
+    assert_eq!(ask("now")["hints"], serde_json::json!([]));
+    triggers.borrow_mut().pop().unwrap().callback(1);
+    let row = ask("deferreds?state=waits")["rows"].take();
+    assert!(row.as_array().unwrap().iter().any(|row| row["waits"] == 2), "{row}");
+    drop((d, triggers));
 }

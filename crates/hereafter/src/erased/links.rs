@@ -29,6 +29,8 @@ pub(crate) trait Link<T: 'static>: Sized + 'static {
     const SKIPS_FAILURES: bool;
     /// Whether a value goes past this link untouched; looked at only where `Out` is `T`.
     const SKIPS_VALUES: bool;
+    /// It is no function of the program's: it hands the result on, in some way.
+    const IS_OWN: bool = false;
     /// Runs the callback side.
     fn on_value(self, value: T) -> Deferred<Self::Out>;
     /// Runs the errback side.
@@ -42,6 +44,7 @@ impl<T: 'static, L: Link<T>> Link<T> for Boxed<L> {
     type Out = L::Out;
     const SKIPS_FAILURES: bool = L::SKIPS_FAILURES;
     const SKIPS_VALUES: bool = L::SKIPS_VALUES;
+    const IS_OWN: bool = L::IS_OWN;
     fn on_value(self, value: T) -> Deferred<L::Out> {
         self.0.on_value(value)
     }
@@ -61,6 +64,9 @@ pub(super) struct LinkTable {
     /// Whether failures, and whether values, go past it.
     #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "`run` knows it by itself"))]
     skips: (bool, bool),
+    /// Whether it is one of ours.
+    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "it runs like any other"))]
+    is_own: bool,
 }
 
 /// A link, as far as it can be seen from outside.
@@ -243,6 +249,7 @@ impl Links {
         let (sort, passes) = match table.skips {
             (true, _) => (Sort::Callback, kind == Kind::Failure),
             (false, true) => (Sort::Errback, kind == Kind::Value),
+            (false, false) if table.is_own => (Sort::Own, false),
             (false, false) => (Sort::Both, false),
         };
         (Seen { kind: sort, added, passes }, table.words)
@@ -267,6 +274,7 @@ impl<T: 'static, L: Link<T>> Table<T, L> {
         drop: drop_link::<L>,
         words: entry_words::<L>(),
         skips: (L::SKIPS_FAILURES, L::SKIPS_VALUES),
+        is_own: L::IS_OWN,
     };
 }
 

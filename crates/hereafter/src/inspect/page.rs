@@ -10,7 +10,7 @@ use core::hash::{Hash, Hasher};
 use core::panic::Location;
 use hereafter_insight::Before;
 use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{History, Now, Story};
+use hereafter_insight::{History, Kind, Now, Story};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -73,10 +73,11 @@ impl Door for ThisThread {
     fn rows(&self) -> Rows<Place> {
         let mut rows = Rows { rows: Vec::new(), waits: Vec::new() };
         for (number, cell) in super::alive() {
-            let Some(row) = row(&cell, number) else { continue };
+            let sources = cell.sources();
+            let Some(row) = row(&cell, number, !sources.is_empty()) else { continue };
             rows.rows.push(row);
-            let source = cell.body().source().and_then(|inner| super::number(&inner));
-            rows.waits.extend(source.map(|inner| (number, inner)));
+            let waited_on = sources.iter().filter_map(super::number);
+            rows.waits.extend(waited_on.map(|inner| (number, inner)));
         }
         rows
     }
@@ -95,11 +96,11 @@ impl Door for ThisThread {
 }
 
 /// The row of a deferred, unless it has come to its end.
-fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
+fn row(cell: &CellRef, number: u64, waits: bool) -> Option<Row<Place>> {
     let (chain, body) = (cell.chain(), cell.body());
     let doing = if chain.is_running() {
         Doing::Runs
-    } else if body.source().is_some() {
+    } else if waits {
         Doing::Waits
     } else if !chain.is_fired() {
         Doing::Unfired
@@ -112,8 +113,10 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
     };
     let (born, within) = with_history(cell, |history| (history.born(), history.within()))?;
     let mut row = Row::new(number, Place(cell.made()), born, doing);
-    row.ahead = u32::try_from(body.links_to_come().len()).unwrap_or(u32::MAX);
-    let is_forgotten = || within.is_some() && cell.is_detached() && body.is_unwaited();
+    let links = body.links_to_come();
+    row.ahead = u32::try_from(links.len()).unwrap_or(u32::MAX);
+    let is_handed_on = || !body.is_unwaited() || links.iter().any(|link| link.kind == Kind::Own);
+    let is_forgotten = || within.is_some() && cell.is_detached() && !is_handed_on();
     row.hint = match doing {
         Doing::Paused => Some(Hint::Paused),
         _ if is_pending(cell) && is_forgotten() => Some(Hint::NotWaitedFor),
