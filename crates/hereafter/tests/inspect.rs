@@ -225,6 +225,18 @@ fn a_report_tells_the_story() {
 }
 
 #[test]
+fn the_error_of_firing_twice_tells_the_story() {
+    inspect::enable();
+    let (trigger, d) = Deferred::<u32>::new();
+    let _d = d.map(|n| n + 1);
+    let trigger = trigger.shared();
+    trigger.callback(1).unwrap();
+    let told = trigger.callback(2).unwrap_err().to_string();
+    assert!(told.starts_with("the deferred has already been fired\nDeferred "), "{told}");
+    assert!(told.contains("├─ made at ") && told.contains(": a value, took "), "{told}");
+}
+
+#[test]
 fn a_trigger_that_was_lost_is_reported_with_the_story_of_who_waited_for_it() {
     inspect::enable();
     let collector = report::collect();
