@@ -6,7 +6,8 @@
 use crate::cell::CellRef;
 use crate::report;
 use hereafter_engine::{Event, Step};
-use tracing::{Level, Span};
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
 
 const TARGET: &str = "runtime::deferred";
 
@@ -32,9 +33,10 @@ fn tell<R>(what: impl FnOnce() -> R) {
 
 /// Begins the span of a new deferred, if a subscriber wants it.
 pub(super) fn begin(cell: &CellRef, number: u64) {
-    if !tracing::enabled!(target: TARGET, Level::TRACE) {
+    if LevelFilter::current() < LevelFilter::TRACE {
         return;
     }
+    // Only the span itself can be asked for: tokio-console takes nothing that has another name.
     tell(|| {
         let made = cell.made();
         let span = tracing::trace_span!(
@@ -47,6 +49,9 @@ pub(super) fn begin(cell: &CellRef, number: u64) {
             loc.line = made.line(),
             loc.col = made.column(),
         );
+        if span.is_disabled() {
+            return;
+        }
         cell.with_notes(|notes| {
             if let Some(notes) = notes {
                 notes.in_span = InSpan { span: Some(span), is_entered: false };
