@@ -94,6 +94,7 @@ fn a_failure_is_told_with_what_became_of_it() {
         (&"unhandled".into(), &"handled".into())
     );
     assert!(failures[0]["story"]["now"].as_str().unwrap().ends_with("Error: two"), "{failures}");
+    assert_eq!(failures[1]["what"], "Error: one");
     let links = failures[1]["story"]["links"].as_array().unwrap();
     let states: Vec<_> = links.iter().map(|link| &link["state"]).collect();
     assert_eq!(states, ["failed", "handled"]);
@@ -174,4 +175,37 @@ fn what_a_list_waits_for_is_in_the_graph_and_waited_for() {
     let row = ask("deferreds?state=waits")["rows"].take();
     assert!(row.as_array().unwrap().iter().any(|row| row["waits"] == 2), "{row}");
     drop((d, triggers));
+}
+
+#[test]
+fn what_a_handled_failure_says_is_told_where_that_is_a_text() {
+    #[derive(Debug)]
+    struct Own;
+    impl std::fmt::Display for Own {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no code of the program's runs in the middle of an event")
+        }
+    }
+    impl std::error::Error for Own {}
+
+    inspect::keep_journal();
+    let what = |failure: Failure| {
+        let (trigger, d) = Deferred::<u32>::new();
+        let d = d.add_errback(|_| Ok(0));
+        trigger.errback(failure);
+        drop(d);
+        ask("failures")[0].take()
+    };
+    assert_eq!(what(Failure::msg("it is broken"))["what"], "Error: it is broken");
+    assert_eq!(
+        what(Failure::new(Own))["what"],
+        "page::what_a_handled_failure_says_is_told_where_that_is_a_text::Own"
+    );
+    // The one that was handled is not the one that arose.
+    let (trigger, d) = Deferred::<u32>::new();
+    let again = |_| Err(Failure::msg("another"));
+    drop(d.add_errback(again).add_errback(|_| Ok(0)));
+    trigger.errback(Failure::msg("one"));
+    let told = ask("failures")[0].take();
+    assert_eq!((&told["fate"], &told["what"]), (&"handled".into(), &"Error".into()));
 }

@@ -3,14 +3,14 @@
 use super::{find_alive, is_pending, story_with, text};
 use crate::cell::CellRef;
 use crate::debug::{self, HISTORIES, JOURNALS};
-use crate::errors::Abandoned;
+use crate::errors::{Abandoned, Message, Panicked};
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
 use hereafter_insight::Before;
-use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{History, Kind, Now, Story};
+use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows, Wanted};
+use hereafter_insight::{End, History, Kind, Now, Story, Told};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -147,11 +147,29 @@ pub(super) fn count(cell: &CellRef, before: Before) {
         Some((history.number(), wanted.ok()??))
     });
     if let Some((number, wanted)) = wanted.flatten() {
-        // An error is not asked what it has to say: in the middle of an event no code of the
-        // program's may run.
-        let story = story_with(cell, |failure| failure.type_name().to_owned());
+        let mut story = story_with(cell, own_words);
+        if wanted == Wanted::Failed
+            && let Some(Told { end: Some(End::Failed(name)), .. }) = last_run(&mut story)
+            && let Some(words) = cell.body().with_failure(own_words)
+        {
+            *name = words.into();
+        }
         let _ = JOURNAL.try_with(|journal| journal.borrow_mut().keep(number, wanted, story));
     }
+}
+
+/// The link that has run last.
+fn last_run(story: &mut Story) -> Option<&mut Told> {
+    story.links.iter_mut().rev().find(|link| link.end.is_some())
+}
+
+/// What a failure says, where that is a text of ours: in the middle of an event no code of the program's
+/// may run, and other errors are not asked.
+fn own_words(failure: &Failure) -> String {
+    let message = failure.check::<Message>().map(ToString::to_string);
+    let said = message.or_else(|| failure.check::<Panicked>().map(ToString::to_string));
+    let name = failure.type_name();
+    said.map_or_else(|| name.to_owned(), |said| format!("{name}: {said}"))
 }
 
 fn is_abandoned(cell: &CellRef) -> bool {
