@@ -88,6 +88,25 @@ def _telling(names: dict[str, Any]) -> Any:
     return _adopt(DebugInfo, names)
 
 
+def _called_twice(names: dict[str, Any]) -> Any:
+    """
+    What a second firing raises, with the story of its Deferred. It has the arguments of Twisted's: none, outside debug mode.
+    """
+    plain = names["AlreadyCalledError"]
+
+    class AlreadyCalledError(plain):  # type: ignore[misc, valid-type]
+        story: str
+
+        def __str__(self) -> str:
+            return f"{super().__str__()}\n{self.story}"
+
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return plain, (str(self),)
+
+    AlreadyCalledError.__qualname__ = AlreadyCalledError.__name__
+    return _adopt(AlreadyCalledError, names)
+
+
 def _thrower(_: Any) -> Callable[..., None]:
     """
     What throws into a wait.
@@ -139,7 +158,7 @@ def rebuild(names: dict[str, Any]) -> None:
     new = _hereafter.Deferred
     for name in _NATIVE:
         names[name] = _adopt(getattr(_hereafter, name), names)
-    _hereafter._bind(names, _check_return_value, _telling(names))
+    _hereafter._bind(names, _check_return_value, _telling(names), _called_twice(names))
     for name in _KEPT:
         if name in vars(old) and name not in vars(new):
             setattr(new, name, vars(old)[name])

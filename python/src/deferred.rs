@@ -388,15 +388,21 @@ impl Deferred {
     pub(crate) fn already_called(slf: &Bound<'_, Self>) -> PyErr {
         let py = slf.py();
         let make = || -> PyResult<PyErr> {
-            let class = twisted(py)?.already_called.bind(py);
-            if !Self::debugs(slf)? {
-                return Ok(PyErr::from_value(class.call0()?));
+            let names = twisted(py)?;
+            let mut said = Vec::new();
+            if Self::debugs(slf)? {
+                let info = state(slf).debug_information(py)?;
+                let told = info.call_method0(name!(py, _getDebugTracebacks))?;
+                said.push(raw::text(py, &format!("\n{}", told.str()?.to_str()?))?);
             }
-            let told =
-                state(slf).debug_information(py)?.call_method0(name!(py, _getDebugTracebacks))?;
-            Ok(PyErr::from_value(
-                class.call1((raw::text(py, &format!("\n{}", told.str()?.to_str()?))?,))?,
-            ))
+            let said = PyTuple::new(py, said)?;
+            if state(slf).history.get().is_none() {
+                return Ok(PyErr::from_value(names.already_called.bind(py).call1(said)?));
+            }
+            let error = names.called_twice.bind(py).call1(said)?;
+            let story = inspect::story(slf).to_string();
+            error.setattr(name!(py, story), raw::text(py, story.trim_end())?)?;
+            Ok(PyErr::from_value(error))
         };
         make().unwrap_or_else(|error| error)
     }

@@ -23,6 +23,8 @@ pub(crate) struct Twisted {
     /// The same, with the story of its Deferred.
     pub(crate) telling_info: Py<PyAny>,
     pub(crate) already_called: Py<PyType>,
+    /// The same, with a story.
+    pub(crate) called_twice: Py<PyAny>,
     pub(crate) cancelled: Py<PyType>,
     pub(crate) cancelled_inline: Py<PyType>,
     pub(crate) first_error: Py<PyType>,
@@ -69,6 +71,7 @@ pub(crate) fn _bind(
     names: &Bound<'_, PyDict>,
     check_return_value: Py<PyAny>,
     telling_info: Py<PyAny>,
+    called_twice: Py<PyAny>,
 ) -> PyResult<()> {
     let py = names.py();
     let name = |wanted: &str| -> PyResult<Bound<'_, PyAny>> {
@@ -103,6 +106,7 @@ pub(crate) fn _bind(
         debug_info: name("DebugInfo")?.unbind(),
         telling_info,
         already_called: class("AlreadyCalledError")?,
+        called_twice,
         cancelled: class("CancelledError")?,
         cancelled_inline: class("_InternalInlineCallbacksCancelledError")?,
         first_error: class("FirstError")?,

@@ -6,6 +6,7 @@ import doctest
 import ast
 import gc
 import json
+import pickle
 import re
 import socket
 import subprocess
@@ -370,6 +371,36 @@ def test_theReportOfAnUnhandledErrorTellsTheStory() -> None:
         "└─ callback added at HERE in test_theReportOfAnUnhandledErrorTellsTheStory: passed by"
     )
     assert failure["log_failure"].check(ValueError)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_theErrorOfFiringTwiceTellsTheStory(debug: bool) -> None:
+    deferred: Deferred[int] = Deferred()
+    deferred.debug = debug
+    deferred.addCallback(lambda n: n + 1)
+    line = here(-3)
+    deferred.callback(1)
+    with pytest.raises(defer.AlreadyCalledError) as raised:
+        deferred.errback(ValueError())
+    # Without debug mode it has no arguments, as Twisted's.
+    assert len(raised.value.args) == debug
+    told = str(raised.value)
+    assert ("First Invoker was:" in told) == debug
+    assert "\n├─ made at " + line in told
+    assert re.search(r": a value, took \S+ \S+$", told)
+    assert Failure(raised.value).check(defer.AlreadyCalledError)
+    copied = pickle.loads(pickle.dumps(raised.value))
+    assert (type(copied), str(copied)) == (type(raised.value).__base__, told)
+
+
+def test_theErrorOfFiringTwiceIsTwistedsWhereThereIsNoStory() -> None:
+    inspect.disable()
+    deferred = succeed(1)
+    inspect.enable()
+    with pytest.raises(defer.AlreadyCalledError) as raised:
+        deferred.callback(2)
+    assert type(raised.value) is defer.AlreadyCalledError
+    assert not raised.value.args
 
 
 def test_aReportThatSomebodyHasLookedAtTellsItToo() -> None:

@@ -39,7 +39,21 @@ pub(crate) enum Canceller {
     /// The coroutine that would have fired it is dropped.
     Coroutine(Task<()>),
     /// Those that the result comes from are cancelled, as often as asked.
-    Members(Rc<dyn Fn()>),
+    Members(Rc<dyn Members>),
+}
+
+/// Those that the result of a list comes from.
+pub(crate) trait Members {
+    /// The list is cancelled.
+    fn cancel(&self);
+
+    /// How many they are, in all.
+    #[cfg(feature = "inspect")]
+    fn count(&self) -> usize;
+
+    /// Those that the list waits for.
+    #[cfg(feature = "inspect")]
+    fn awaited(&self) -> Vec<CellRef>;
 }
 
 impl Head {
@@ -158,18 +172,38 @@ impl CellRef {
 
     /// Who is going to fire it, in words.
     #[cfg(feature = "inspect")]
-    pub(crate) fn who_fires(&self) -> &'static str {
+    pub(crate) fn who_fires(&self) -> String {
         let canceller = self.0.head.canceller.take();
         let who = match &canceller {
             Some(Canceller::Coroutine(_)) => {
-                "its coroutine waits for something that is no deferred"
+                "its coroutine waits for something that is no deferred".to_owned()
             }
-            Some(Canceller::Members(_)) => "it waits for its members",
-            Some(Canceller::Call(_)) => "its trigger is still there, and it has a canceller",
-            None => "its trigger is still there",
+            Some(Canceller::Members(members)) => {
+                let (count, awaited) = (members.count(), members.awaited().len());
+                format!("{awaited} of its {count} deferreds have not fired")
+            }
+            Some(Canceller::Call(_)) => {
+                "its trigger is still there, and it has a canceller".to_owned()
+            }
+            None => "its trigger is still there".to_owned(),
         };
         self.0.head.canceller.set(canceller);
         who
+    }
+
+    /// What its result will come from: another deferred, or those of a list that it waits for.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn sources(&self) -> Vec<CellRef> {
+        if let Some(source) = self.body().source() {
+            return vec![source];
+        }
+        let canceller = self.0.head.canceller.take();
+        let awaited = match &canceller {
+            Some(Canceller::Members(members)) => members.awaited(),
+            _ => Vec::new(),
+        };
+        self.0.head.canceller.set(canceller);
+        awaited
     }
 
     /// Whether its canceller is being called. Who gives up the right to fire meanwhile does just
@@ -423,9 +457,9 @@ impl World for Native {
                 driver::cancel(task);
                 cell.0.head.cancelling.set(false);
             }
-            Some(Canceller::Members(cancel)) => {
-                cell.set_canceller(Canceller::Members(cancel.clone()));
-                cancel();
+            Some(Canceller::Members(members)) => {
+                cell.set_canceller(Canceller::Members(members.clone()));
+                members.cancel();
                 return Cancelling::PassedOn;
             }
         }

@@ -4,7 +4,7 @@ use crate::cell::{Canceller, CellRef, Head, cycle};
 use crate::driver;
 use crate::erased::{self, Link, Out};
 use crate::failure::Failure;
-use crate::links::{Both, Callback, Callbacks, Errback, Map};
+use crate::links::{Both, Callback, Callbacks, Errback, Map, Own};
 use crate::outcome::Outcome;
 use crate::report;
 use crate::trigger::{Trigger, fire};
@@ -226,6 +226,16 @@ impl<T: 'static> Deferred<T> {
             }
             Repr::Gone => Deferred::fail(Failure::already_taken()),
         }
+    }
+
+    /// Has the result go to `arrive`, and to nobody else; `added` is where the program asked for that.
+    #[inline]
+    pub(crate) fn hand_over<R: Outcome>(
+        self,
+        arrive: impl FnOnce(Result<T, Failure>) -> R + 'static,
+        added: &'static Location<'static>,
+    ) {
+        drop(self.add(Own(Both(arrive)), added));
     }
 
     /// Adds a callback that gives back a plain value.
@@ -655,6 +665,12 @@ impl CancelHandle {
     /// ```
     pub fn cancel(&self) {
         self.0.cancel();
+    }
+
+    /// What it cancels.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn cell(&self) -> &CellRef {
+        &self.0
     }
 }
 

@@ -443,14 +443,18 @@ fn story(cell: &CellRef) -> Story {
 /// The story, in which failures are called what `say` says.
 fn story_with(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     let mut whole = of_one(cell, say);
-    let mut waited = cell.body().source();
-    while let Some(inner) = waited {
+    let mut told = vec![cell.clone()];
+    while let Some(inner) = told.last().and_then(|outer| outer.sources().into_iter().next()) {
+        if told.iter().any(|known| known.same(&inner)) {
+            whole.waits_on.push(Story::new(name(&inner).to_string(), Now::Circle));
+            break;
+        }
         if whole.waits_on.len() == DEPTH {
             whole.waits_on.push(Story::new("and so on, to", Now::Waits));
             break;
         }
         whole.waits_on.push(of_one(&inner, say));
-        waited = inner.body().source();
+        told.push(inner);
     }
     whole
 }
@@ -463,7 +467,7 @@ fn of_one(cell: &CellRef, say: fn(&Failure) -> String) -> Story {
     } else if body.source().is_some() {
         Now::Waits
     } else if !chain.is_fired() {
-        Now::Unfired { by: cell.who_fires().to_owned() }
+        Now::Unfired { by: cell.who_fires() }
     } else if chain.paused() != 0 {
         Now::Paused(chain.paused())
     } else if let Some(failure) = body.with_failure(Failure::clone) {

@@ -117,3 +117,21 @@ where
         (self.0)(Err(failure)).into_deferred()
     }
 }
+
+/// A link of ours, which hands the result on.
+pub(crate) struct Own<L>(pub(crate) L);
+
+impl<T: 'static, L: Link<T>> Link<T> for Own<L> {
+    type Out = L::Out;
+    const SKIPS_FAILURES: bool = L::SKIPS_FAILURES;
+    const SKIPS_VALUES: bool = L::SKIPS_VALUES;
+    const IS_OWN: bool = true;
+    #[inline]
+    fn on_value(self, value: T) -> Deferred<L::Out> {
+        self.0.on_value(value)
+    }
+    #[inline]
+    fn on_failure(self, failure: Failure) -> Deferred<L::Out> {
+        self.0.on_failure(failure)
+    }
+}

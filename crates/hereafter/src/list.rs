@@ -1,6 +1,8 @@
 //! Several deferreds at once.
 
-use crate::cell::Canceller;
+#[cfg(feature = "inspect")]
+use crate::cell::CellRef;
+use crate::cell::{Canceller, Members};
 use crate::deferred::{CancelHandle, Deferred, Repr};
 use crate::errors::{CancelledError, FailureGroup, FirstError};
 use crate::failure::Failure;
@@ -227,8 +229,8 @@ impl<T: 'static> DeferredList<T> {
         }
         gathering.results.borrow_mut().resize_with(count, || None);
         if let Repr::Pending(out) = &list.repr {
-            let members = gathering.clone();
-            out.cell().set_canceller(Canceller::Members(Rc::new(move || members.cancel())));
+            let members: Rc<dyn Members> = gathering.clone();
+            out.cell().set_canceller(Canceller::Members(members));
         }
         for (index, member) in self.members.into_iter().enumerate() {
             Gathering::watch(&gathering, index, member);
@@ -304,7 +306,7 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
             Err(mut deferred) => {
                 let handle = watched.unwrap_or_else(|| deferred.cancel_handle());
                 let gathering = this.clone();
-                drop(deferred.add_both(move |result| gathering.arrive(index, result)));
+                deferred.hand_over(move |result| gathering.arrive(index, result), this.made);
                 if this.is_over() && this.rule.cancel_losers {
                     handle.cancel();
                 }
@@ -374,18 +376,6 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
         others.into_iter().flatten().for_each(|result| self.discard(result));
     }
 
-    /// The list is cancelled.
-    fn cancel(&self) {
-        // A member may wait for the list: what it is cancelled with comes back here.
-        if !self.cancelling.replace(true) {
-            self.cancel_members(None);
-            self.cancelling.set(false);
-        }
-        if self.rule.cancel_losers {
-            self.give_up();
-        }
-    }
-
     /// A race that is cancelled does not wait for those that take their time.
     fn give_up(&self) {
         if let Some(trigger) = self.trigger.take() {
@@ -402,6 +392,33 @@ impl<T: 'static, O: 'static> Gathering<T, O> {
                 handle.cancel();
             }
         }
+    }
+}
+
+impl<T: 'static, O: 'static> Members for Gathering<T, O> {
+    fn cancel(&self) {
+        // A member may wait for the list: what it is cancelled with comes back here.
+        if !self.cancelling.replace(true) {
+            self.cancel_members(None);
+            self.cancelling.set(false);
+        }
+        if self.rule.cancel_losers {
+            self.give_up();
+        }
+    }
+
+    #[cfg(feature = "inspect")]
+    fn count(&self) -> usize {
+        self.results.borrow().len()
+    }
+
+    #[cfg(feature = "inspect")]
+    fn awaited(&self) -> Vec<CellRef> {
+        let results = self.results.borrow();
+        let is_awaited = |index: usize| results.get(index).is_some_and(Option::is_none);
+        let handles = self.handles.borrow();
+        let awaited = handles.iter().filter(|(index, _)| is_awaited(*index));
+        awaited.map(|(_, handle)| handle.cell().clone()).collect()
     }
 }
 

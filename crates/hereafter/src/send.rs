@@ -6,6 +6,7 @@ use crate::report;
 use crate::sync::{Mutex, MutexGuard};
 use core::fmt;
 use core::future::Future;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, PoisonError};
@@ -50,7 +51,7 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn into_send(self) -> SendDeferred<T> {
         let state = Arc::new(Mutex::new(State { result: None, waker: None, taken: false }));
         let arrived = Arc::downgrade(&state);
-        drop(self.add_both(move |result| match arrived.upgrade() {
+        let arrive = move |result: Result<T, Failure>| match arrived.upgrade() {
             Some(state) => {
                 let waker = {
                     let mut state = lock(&state);
@@ -63,7 +64,8 @@ impl<T: Send + 'static> Deferred<T> {
                 Ok(())
             }
             None => result.map(drop),
-        }));
+        };
+        self.hand_over(arrive, Location::caller());
         SendDeferred(state)
     }
 }

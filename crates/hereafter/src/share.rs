@@ -6,6 +6,7 @@ use crate::report;
 use crate::waiters::Waiters;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -61,7 +62,7 @@ impl<T: Clone + 'static> Deferred<T> {
             seen: Cell::new(false),
         });
         let arrived = state.clone();
-        drop(self.add_both(move |result| arrived.arrive(result)));
+        self.hand_over(move |result| arrived.arrive(result), Location::caller());
         Shared { state, source }
     }
 }

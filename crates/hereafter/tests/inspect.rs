@@ -1,7 +1,7 @@
 //! Inspection: what is told of deferreds.
 
 use hereafter::inspect::{self, End, Kind, Now, Story};
-use hereafter::{Deferred, Failure, report};
+use hereafter::{Deferred, DeferredList, Failure, gather, gather_results, race, report};
 
 /// The tree, with every address replaced by a letter, every time by `T`, and no numbers.
 fn drawn(story: &Story) -> String {
@@ -24,8 +24,10 @@ fn drawn(story: &Story) -> String {
             if kept.last().is_some_and(|before| before == "Deferred") && is_time(word) {
                 continue;
             }
-            if is_time(word) && words.peek().is_some_and(|unit| unit.len() <= 3) {
-                let unit = words.next().unwrap();
+            let unit = words.next_if(|unit| {
+                is_time(word) && ["ns", "us", "ms", "s"].contains(&unit.trim_end_matches(','))
+            });
+            if let Some(unit) = unit {
                 kept.push(format!("T{}", if unit.ends_with(',') { "," } else { "" }));
             } else {
                 kept.push(word.to_owned());
@@ -223,6 +225,18 @@ fn a_report_tells_the_story() {
 }
 
 #[test]
+fn the_error_of_firing_twice_tells_the_story() {
+    inspect::enable();
+    let (trigger, d) = Deferred::<u32>::new();
+    let _d = d.map(|n| n + 1);
+    let trigger = trigger.shared();
+    trigger.callback(1).unwrap();
+    let told = trigger.callback(2).unwrap_err().to_string();
+    assert!(told.starts_with("the deferred has already been fired\nDeferred "), "{told}");
+    assert!(told.contains("├─ made at ") && told.contains(": a value, took "), "{told}");
+}
+
+#[test]
 fn a_trigger_that_was_lost_is_reported_with_the_story_of_who_waited_for_it() {
     inspect::enable();
     let collector = report::collect();
@@ -273,4 +287,76 @@ fn a_link_may_ask_for_the_story_of_its_own_deferred() {
     });
     trigger.callback(1);
     assert_eq!(d.take_result().unwrap().unwrap(), 1);
+}
+
+#[test]
+fn a_list_tells_how_many_it_waits_for_and_on_which() {
+    inspect::enable();
+    let (one, first) = Deferred::<u32>::new();
+    let (_two, second) = Deferred::<u32>::new();
+    let (_three, third) = Deferred::<u32>::new();
+    let line = line!() + 1;
+    let list = gather_results([Deferred::succeed(0), first, second, third]).map(|all| all.len());
+    one.callback(1);
+    let expected = format!(
+        "Deferred at A has not fired; 2 of its 4 deferreds have not fired\n\
+         ├─ made at here:{line}:16, T ago\n\
+         ├─ callback added at here:{line}:77: still to come\n\
+         └─ on Deferred at B has not fired; its trigger is still there\n   \
+            ├─ made at here:{}:26, T ago\n   \
+            └─ link added at here:{line}:16: still to come",
+        line - 3
+    );
+    assert_eq!(drawn(&inspect::explain(&list)), expected);
+}
+
+#[test]
+fn lists_of_all_kinds_tell_of_their_members() {
+    fn waits<T>(list: Deferred<T>, missing: &str) {
+        let story = inspect::explain(&list);
+        let Now::Unfired { by } = &story.now else { panic!("{story}") };
+        assert!(by.starts_with(missing), "{story}");
+        assert_eq!(story.waits_on.len(), 1, "{story}");
+    }
+    inspect::enable();
+    let mut triggers = Vec::new();
+    let mut pending = || {
+        let (trigger, d) = Deferred::<u32>::new();
+        triggers.push(trigger);
+        d
+    };
+    waits(race([pending(), pending()]), "2 of its 2 ");
+    waits(gather((pending(), Deferred::succeed("two"))), "1 of its 2 ");
+    waits(DeferredList::new([pending()]).wait(), "1 of its 1 ");
+    waits(DeferredList::new([pending()]).fire_on_one_callback(), "1 of its 1 ");
+    waits(DeferredList::new([pending()]).fire_on_one_errback(), "1 of its 1 ");
+    waits(DeferredList::new([pending()]).fire_on_first(), "1 of its 1 ");
+    let mut list = DeferredList::new([]);
+    let watched = list.watch(pending()).map(|n| n + 1);
+    let list = list.wait();
+    let number = inspect::explain(&watched).number;
+    assert_eq!(inspect::explain(&list).waits_on[0].number, number);
+    // What it does further on is its own affair.
+    let (_later, other) = Deferred::<u32>::new();
+    let watched = watched.add_callback(move |_| other);
+    triggers.pop().unwrap().callback(1);
+    assert_eq!(inspect::explain(&list).now, Now::Value);
+    assert_eq!(inspect::explain(&watched).now, Now::Waits);
+}
+
+#[test]
+fn a_list_that_one_of_its_members_waits_for_is_told_once() {
+    inspect::enable();
+    let (back, end) = Deferred::<u32>::new();
+    let (trigger, member) = Deferred::<u32>::new();
+    let list = gather_results([member.add_callback(move |_| end)]);
+    trigger.callback(1);
+    list.map(|_| 0).chain_to(back);
+    let stories = inspect::pending();
+    assert_eq!(stories.len(), 3);
+    for story in stories {
+        let told: Vec<_> = story.waits_on.iter().map(|one| &one.now).collect();
+        assert_eq!((told.len(), told[2]), (3, &Now::Circle), "{story}");
+        assert_eq!(story.waits_on[2].name, story.name);
+    }
 }

@@ -43,6 +43,7 @@ fn what_happens_is_in_the_trace() {
         let path = folder.path().join(name);
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "the_child", "--ignored", "--nocapture"]).env("TRACE_HOW", how);
+        child.env_remove("HEREAFTER_INSPECT");
         child.env(if how == "told" { "HEREAFTER_TRACE" } else { "TRACE_PATH" }, &path);
         let output = child.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -116,7 +117,12 @@ impl Recorder {
 
 impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("runtime")
+        // As tokio-console's does, which takes spans by their names alone.
+        if metadata.is_event() {
+            metadata.target().starts_with("runtime")
+        } else {
+            metadata.name().starts_with("runtime.")
+        }
     }
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut fields = Fields(Vec::new());

@@ -1,6 +1,6 @@
 //! What the page is answered of a thread's deferreds.
 
-use hereafter::{Deferred, Failure, inspect, report};
+use hereafter::{Deferred, Failure, gather_results, inspect, report};
 use serde_json::Value;
 
 fn ask(asked: &str) -> Value {
@@ -94,6 +94,7 @@ fn a_failure_is_told_with_what_became_of_it() {
         (&"unhandled".into(), &"handled".into())
     );
     assert!(failures[0]["story"]["now"].as_str().unwrap().ends_with("Error: two"), "{failures}");
+    assert_eq!(failures[1]["what"], "Error: one");
     let links = failures[1]["story"]["links"].as_array().unwrap();
     let states: Vec<_> = links.iter().map(|link| &link["state"]).collect();
     assert_eq!(states, ["failed", "handled"]);
@@ -148,4 +149,63 @@ fn a_hundred_thousand_are_laid_out() {
     drop(
         all.into_iter().map(|(trigger, d)| (trigger, d.add_errback(|_| Ok(0)))).collect::<Vec<_>>(),
     );
+}
+
+#[test]
+fn what_a_list_waits_for_is_in_the_graph_and_waited_for() {
+    inspect::keep_journal();
+    let (trigger, d) = Deferred::<u32>::new();
+    let triggers = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let kept = triggers.clone();
+    let d = d.add_callback(move |count| {
+        gather_results((0..count).map(|_| {
+            let (trigger, member) = Deferred::<u32>::new();
+            kept.borrow_mut().push(trigger);
+            member
+        }))
+    });
+    trigger.callback(3);
+    let rows = ask("deferreds?sort=age&order=asc");
+    let list = &rows["rows"].as_array().unwrap().iter().find(|row| row["waits"] == 3).unwrap();
+    assert_eq!((&list["state"], &list["waiters"]), (&"waits".into(), &1.into()), "{rows}");
+    let graph = ask(&format!("graph?around={}", list["number"]));
+    assert_eq!(graph["edges"].as_array().unwrap().len(), 4, "{graph}");
+    assert_eq!(ask("now")["hints"], serde_json::json!([]));
+    triggers.borrow_mut().pop().unwrap().callback(1);
+    let row = ask("deferreds?state=waits")["rows"].take();
+    assert!(row.as_array().unwrap().iter().any(|row| row["waits"] == 2), "{row}");
+    drop((d, triggers));
+}
+
+#[test]
+fn what_a_handled_failure_says_is_told_where_that_is_a_text() {
+    #[derive(Debug)]
+    struct Own;
+    impl std::fmt::Display for Own {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no code of the program's runs in the middle of an event")
+        }
+    }
+    impl std::error::Error for Own {}
+
+    inspect::keep_journal();
+    let what = |failure: Failure| {
+        let (trigger, d) = Deferred::<u32>::new();
+        let d = d.add_errback(|_| Ok(0));
+        trigger.errback(failure);
+        drop(d);
+        ask("failures")[0].take()
+    };
+    assert_eq!(what(Failure::msg("it is broken"))["what"], "Error: it is broken");
+    assert_eq!(
+        what(Failure::new(Own))["what"],
+        "page::what_a_handled_failure_says_is_told_where_that_is_a_text::Own"
+    );
+    // The one that was handled is not the one that arose.
+    let (trigger, d) = Deferred::<u32>::new();
+    let again = |_| Err(Failure::msg("another"));
+    drop(d.add_errback(again).add_errback(|_| Ok(0)));
+    trigger.errback(Failure::msg("one"));
+    let told = ask("failures")[0].take();
+    assert_eq!((&told["fate"], &told["what"]), (&"handled".into(), &"Error".into()));
 }

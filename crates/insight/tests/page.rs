@@ -289,6 +289,8 @@ fn a_long_story_is_kept_and_told_in_part() {
         (&"runs".into(), &"ahead".into())
     );
     assert_eq!(kept["waits_on"].as_array().unwrap().len(), 4);
+    program.journal.settle(1, Fate::Handled, story.clone());
+    assert_eq!(program.ask("failures")[0]["story"], kept);
     program.story = Some(story);
     let told = program.ask("deferred/1");
     assert_eq!((&told["more"], told["links"].as_array().unwrap().len()), (&800.into(), 300));

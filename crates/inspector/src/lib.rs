@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod reach;
+mod room;
 mod server;
 
 use core::fmt;

@@ -1,57 +1,13 @@
 //! The server of the page, spoken to by hand.
 
+mod common;
+
+use common::{get, send, status, visited};
 use hereafter::Deferred;
-use hereafter_reactor::{Reactor, RemoteReactor, RunOptions};
+use hereafter_reactor::Reactor;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc;
-use std::thread;
-
-/// Sends this, and reads until the server closes.
-fn send(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    // A server that has seen enough may close before it has read all.
-    let _ = stream.write_all(request.as_bytes());
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-fn get(address: SocketAddr, target: &str) -> String {
-    send(address, &format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
-}
-
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap_or("nothing")
-}
-
-/// Runs a reactor with a page, and `visit` on a thread of its own meanwhile: with the address that
-/// it listens at, the path of the page, and the reactor.
-fn visited<T: Send + 'static>(
-    visit: impl FnOnce(SocketAddr, &str, &RemoteReactor) -> T + Send + 'static,
-) -> T {
-    let reactor = Reactor::new().unwrap();
-    let page = hereafter_inspector::serve(&reactor, "127.0.0.1:0".parse().unwrap()).unwrap();
-    let stop = Stop(reactor.remote());
-    let address = page.address();
-    let path = page.url().strip_prefix(&format!("http://{address}")).unwrap().to_owned();
-    let visitor = thread::spawn(move || {
-        let seen = visit(address, &path, &stop.0);
-        drop(stop);
-        seen
-    });
-    reactor.run_with(RunOptions::default().signals(false)).unwrap();
-    visitor.join().unwrap()
-}
-
-/// Stops a reactor, also when a test fails.
-struct Stop(RemoteReactor);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
 
 #[test]
 fn the_page_is_there_and_locked_in() {
@@ -89,7 +45,7 @@ fn strangers_are_refused() {
             assert!(!answer.contains(path.trim_matches('/')));
         }
         let host = |host: &str| {
-            send(address, &format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n"))
+            send(address, format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n"))
         };
         assert_eq!(status(&host("Host: evil.example\r\n")), "421");
         assert_eq!(status(&host("Host: localhost\r\n")), "421");
@@ -107,7 +63,7 @@ fn nonsense_is_refused_and_does_no_harm() {
         let post = format!(
             "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
         );
-        assert_eq!(status(&send(address, &post)), "405");
+        assert_eq!(status(&send(address, post)), "405");
         assert_eq!(status(&get(address, &format!("{path}{}", "x".repeat(5_000)))), "414");
         assert_eq!(status(&get(address, &format!("{path}{}", "x".repeat(100_000)))), "414");
         assert_eq!(status(&send(address, "\0\u{1}\r\n\r\n")), "400");

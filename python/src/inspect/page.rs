@@ -48,10 +48,20 @@ impl Page {
             Ok(Admitted::Data(asked)) => answer(&Process(py), asked),
             Err(refused) => refused,
         };
-        let mut headers = vec![("Content-Type", answer.content_type)];
-        headers.extend(HEADERS);
-        (answer.status, headers, answer.body.into_owned())
+        answered(answer)
     }
+
+    /// The answer to what is no request.
+    #[expect(clippy::unused_self, reason = "a method of what answers")]
+    fn refuse(&self, status: u16, why: &str) -> Answered {
+        answered(Answer::words(status, why))
+    }
+}
+
+fn answered(answer: Answer) -> Answered {
+    let mut headers = vec![("Content-Type", answer.content_type)];
+    headers.extend(HEADERS);
+    (answer.status, headers, answer.body.into_owned())
 }
 
 /// All of this process's Deferreds that have a history.

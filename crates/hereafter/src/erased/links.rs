@@ -29,6 +29,8 @@ pub(crate) trait Link<T: 'static>: Sized + 'static {
     const SKIPS_FAILURES: bool;
     /// Whether a value goes past this link untouched; looked at only where `Out` is `T`.
     const SKIPS_VALUES: bool;
+    /// It is no function of the program's: it hands the result on, in some way.
+    const IS_OWN: bool = false;
     /// Runs the callback side.
     fn on_value(self, value: T) -> Deferred<Self::Out>;
     /// Runs the errback side.
@@ -42,6 +44,7 @@ impl<T: 'static, L: Link<T>> Link<T> for Boxed<L> {
     type Out = L::Out;
     const SKIPS_FAILURES: bool = L::SKIPS_FAILURES;
     const SKIPS_VALUES: bool = L::SKIPS_VALUES;
+    const IS_OWN: bool = L::IS_OWN;
     fn on_value(self, value: T) -> Deferred<L::Out> {
         self.0.on_value(value)
     }
@@ -268,6 +271,7 @@ impl<T: 'static, L: Link<T>> Table<T, L> {
             (true, _) => (hereafter_insight::Kind::Callback, Kind::Failure),
             (false, true) => (hereafter_insight::Kind::Errback, Kind::Value),
             // A link that runs finds a result.
+            (false, false) if L::IS_OWN => (hereafter_insight::Kind::Own, Kind::Unfilled),
             (false, false) => (hereafter_insight::Kind::Both, Kind::Unfilled),
         },
     };

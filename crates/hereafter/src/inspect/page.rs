@@ -3,14 +3,14 @@
 use super::{find_alive, is_pending, story_with, text, with_history};
 use crate::cell::CellRef;
 use crate::debug::{self, HISTORIES, JOURNALS};
-use crate::errors::Abandoned;
+use crate::errors::{Abandoned, Message, Panicked};
 use crate::failure::Failure;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
 use hereafter_insight::Before;
-use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows};
-use hereafter_insight::{Now, Story};
+use hereafter_insight::page::{Answer, Doing, Door, Fate, Hint, Journal, Row, Rows, Wanted};
+use hereafter_insight::{End, Kind, Now, Story, Told};
 
 /// A place in the source, quickly compared. One that the compiler has written down twice is two:
 /// the page sees that they read the same.
@@ -73,10 +73,11 @@ impl Door for ThisThread {
     fn rows(&self) -> Rows<Place> {
         let mut rows = Rows { rows: Vec::new(), waits: Vec::new() };
         for (number, cell) in super::alive() {
-            let Some(row) = row(&cell, number) else { continue };
+            let sources = cell.sources();
+            let Some(row) = row(&cell, number, !sources.is_empty()) else { continue };
             rows.rows.push(row);
-            let source = cell.body().source().and_then(|inner| super::number(&inner));
-            rows.waits.extend(source.map(|inner| (number, inner)));
+            let waited_on = sources.iter().filter_map(super::number);
+            rows.waits.extend(waited_on.map(|inner| (number, inner)));
         }
         rows
     }
@@ -95,11 +96,11 @@ impl Door for ThisThread {
 }
 
 /// The row of a deferred, unless it has come to its end.
-fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
+fn row(cell: &CellRef, number: u64, waits: bool) -> Option<Row<Place>> {
     let (chain, body) = (cell.chain(), cell.body());
     let doing = if chain.is_running() {
         Doing::Runs
-    } else if body.source().is_some() {
+    } else if waits {
         Doing::Waits
     } else if !chain.is_fired() {
         Doing::Unfired
@@ -112,8 +113,10 @@ fn row(cell: &CellRef, number: u64) -> Option<Row<Place>> {
     };
     let (born, within) = with_history(cell, |history| (history.born(), history.within()))?;
     let mut row = Row::new(number, Place(cell.made()), born, doing);
-    row.ahead = u32::try_from(body.links_to_come().len()).unwrap_or(u32::MAX);
-    let is_forgotten = || within.is_some() && cell.is_detached() && body.is_unwaited();
+    let links = body.links_to_come();
+    row.ahead = u32::try_from(links.len()).unwrap_or(u32::MAX);
+    let is_handed_on = || !body.is_unwaited() || links.iter().any(|link| link.kind == Kind::Own);
+    let is_forgotten = || within.is_some() && cell.is_detached() && !is_handed_on();
     row.hint = match doing {
         Doing::Paused => Some(Hint::Paused),
         _ if is_pending(cell) && is_forgotten() => Some(Hint::NotWaitedFor),
@@ -137,11 +140,29 @@ pub(super) fn count(cell: &CellRef, before: Before) {
         Some((history.number(), wanted.ok()??))
     });
     if let Some((number, wanted)) = wanted.flatten() {
-        // An error is not asked what it has to say: in the middle of an event no code of the
-        // program's may run.
-        let story = story_with(cell, |failure| failure.type_name().to_owned());
+        let mut story = story_with(cell, own_words);
+        if wanted == Wanted::Failed
+            && let Some(Told { end: Some(End::Failed(name)), .. }) = last_run(&mut story)
+            && let Some(words) = cell.body().with_failure(own_words)
+        {
+            *name = words.into();
+        }
         let _ = JOURNAL.try_with(|journal| journal.borrow_mut().keep(number, wanted, story));
     }
+}
+
+/// The link that has run last.
+fn last_run(story: &mut Story) -> Option<&mut Told> {
+    story.links.iter_mut().rev().find(|link| link.end.is_some())
+}
+
+/// What a failure says, where that is a text of ours: in the middle of an event no code of the program's
+/// may run, and other errors are not asked.
+fn own_words(failure: &Failure) -> String {
+    let message = failure.check::<Message>().map(ToString::to_string);
+    let said = message.or_else(|| failure.check::<Panicked>().map(ToString::to_string));
+    let name = failure.type_name();
+    said.map_or_else(|| name.to_owned(), |said| format!("{name}: {said}"))
 }
 
 fn is_abandoned(cell: &CellRef) -> bool {

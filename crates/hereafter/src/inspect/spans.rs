@@ -6,7 +6,8 @@
 use crate::cell::CellRef;
 use crate::{debug, report};
 use hereafter_engine::{Event, Step};
-use tracing::{Level, Span};
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
 
 const TARGET: &str = "runtime::deferred";
 
@@ -26,7 +27,7 @@ fn tell<R>(what: impl FnOnce() -> R) {
 /// Begins the span of a new deferred, if a subscriber wants it.
 #[inline]
 pub(super) fn begin(cell: &CellRef) {
-    if tracing::enabled!(target: TARGET, Level::TRACE) {
+    if LevelFilter::current() == LevelFilter::TRACE {
         begin_span(cell);
     }
 }
@@ -35,7 +36,7 @@ pub(super) fn begin(cell: &CellRef) {
 #[inline(never)]
 fn begin_span(cell: &CellRef) {
     let Some(number) = super::number(cell) else { return };
-    debug::switch(debug::SPANS, true);
+    // Only the span itself can be asked for: tokio-console takes nothing that has another name.
     tell(|| {
         let made = cell.made();
         let span = tracing::trace_span!(
@@ -48,6 +49,10 @@ fn begin_span(cell: &CellRef) {
             loc.line = made.line(),
             loc.col = made.column(),
         );
+        if span.is_disabled() {
+            return;
+        }
+        debug::switch(debug::SPANS, true);
         cell.with_notes(|notes| {
             if let Some(notes) = notes {
                 notes.in_span = InSpan { span: Some(span), is_entered: false };

@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::table::Table;
 use super::told::{Tree, seconds};
 use super::{Counts, Doing, Door, Event, Fate, Hint};
-use crate::{End, Moment, Now, Story};
+use crate::Moment;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -394,7 +394,7 @@ struct ToldEvent<'a> {
     ago: Option<f64>,
     fate: Fate,
     /// The failure, in words.
-    what: Option<String>,
+    what: Option<&'a str>,
     story: Tree<'a>,
 }
 
@@ -404,19 +404,8 @@ fn events<'a>(events: impl Iterator<Item = &'a Event>) -> Answer {
         number: event.number,
         ago: seconds(Some(now.since(event.at))),
         fate: event.fate,
-        what: failure_of(&event.story),
+        what: event.what.as_deref(),
         story: Tree::from(&*event.story),
     });
     Answer::json(&told.collect::<Vec<_>>())
-}
-
-/// What a story calls the failure that it ends in, or the last one before.
-fn failure_of(story: &Story) -> Option<String> {
-    if let Now::Failed(name) = &story.now {
-        return Some(name.clone());
-    }
-    story.links.iter().rev().find_map(|link| match &link.end {
-        Some(End::Failed(name) | End::Handled(name)) => Some(name.to_string()),
-        _ => None,
-    })
 }

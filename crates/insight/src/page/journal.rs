@@ -1,7 +1,7 @@
 //! What is remembered of what is gone, in fixed room.
 
 use crate::history::Stage;
-use crate::{Before, End, History, Kind, Moment, Story};
+use crate::{Before, End, History, Kind, Moment, Now, Story, Told};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -80,6 +80,8 @@ pub struct Event {
     pub at: Moment,
     /// What has become of it.
     pub fate: Fate,
+    /// The failure, in all the words that there have been for it: what has handled it may have let it go.
+    pub what: Option<String>,
     /// The story, as it was then; of a long one, the ends.
     pub story: Arc<Story>,
 }
@@ -89,8 +91,27 @@ impl Event {
         story.waits_on.truncate(WAITS);
         story.waits_on.iter_mut().for_each(shorten);
         shorten(&mut story);
-        Self { number, at: Moment::now(), fate, story: Arc::new(story) }
+        let what = failure_of(&story);
+        Self { number, at: Moment::now(), fate, what, story: Arc::new(story) }
     }
+}
+
+/// Whether no link has failed between two stories of the same deferred, as far as all is told there.
+fn is_same_failure(before: &Story, after: &Story) -> bool {
+    let has_failed = |link: &&Told| matches!(link.end, Some(End::Failed(_)));
+    let failed = |story: &Story| story.links.iter().filter(has_failed).count();
+    before.left_out == 0 && after.left_out == 0 && failed(before) == failed(after)
+}
+
+/// What a story calls the failure that it ends in, or the last one before.
+fn failure_of(story: &Story) -> Option<String> {
+    if let Now::Failed(name) = &story.now {
+        return Some(name.clone());
+    }
+    story.links.iter().rev().find_map(|link| match &link.end {
+        Some(End::Failed(name) | End::Handled(name)) => Some(name.to_string()),
+        _ => None,
+    })
 }
 
 /// What a wanted story is kept as; see [`Journal::count`].
@@ -340,8 +361,11 @@ impl<P> Journal<P> {
         let is_it = |event: &&mut Event| event.number == number && event.fate == Fate::Open;
         match self.failures.iter_mut().rev().find(is_it) {
             Some(event) => {
-                event.fate = fate;
-                event.story = Arc::new(story);
+                let mut settled = Event { at: event.at, ..Event::new(number, fate, story) };
+                if fate == Fate::Handled && is_same_failure(&event.story, &settled.story) {
+                    settled.what = event.what.take();
+                }
+                *event = settled;
             }
             None => keep(&mut self.failures, Event::new(number, fate, story)),
         }
