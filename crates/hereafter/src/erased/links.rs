@@ -30,6 +30,7 @@ pub(crate) trait Link<T: 'static>: Sized + 'static {
     /// Whether a value goes past this link untouched; looked at only where `Out` is `T`.
     const SKIPS_VALUES: bool;
     /// It is no function of the program's: it hands the result on, in some way.
+    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "it runs like any other"))]
     const IS_OWN: bool = false;
     /// Runs the callback side.
     fn on_value(self, value: T) -> Deferred<Self::Out>;
