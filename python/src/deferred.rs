@@ -241,20 +241,23 @@ impl Deferred {
     /// A new deferred, if there is next to nothing to do for it; within the bounds of `Fast::quick`.
     #[inline]
     pub(crate) fn make_quickly(py: Python<'_>) -> Option<Bound<'_, Self>> {
-        let plain = plainness(py, Self::type_object_raw(py));
-        if plain & UNNOTED != 0 {
-            Layout::make(py, Self::bare())
-        } else if plain & PLAIN != 0 {
-            Self::make_noted(py)
-        } else {
-            None
-        }
+        Self::make_plain(py).or_else(|| Self::make_noted(py))
+    }
+
+    /// The same without a history.
+    #[inline]
+    pub(crate) fn make_plain(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        let plain = plainness(py, Self::type_object_raw(py)) & UNNOTED != 0;
+        if plain { Layout::make(py, Self::bare()) } else { None }
     }
 
     /// The same with a history, if one was made here before.
     #[cold]
     #[inline(never)]
-    fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
+    pub(crate) fn make_noted(py: Python<'_>) -> Option<Bound<'_, Self>> {
+        if !Self::is_plain_class(py) {
+            return None;
+        }
         let made = inspect::made_again(py)?;
         let new = Layout::make(py, Self::bare())?;
         inspect::begin_at(&new, made);
@@ -305,18 +308,28 @@ impl Deferred {
         Self::make(result.py()).map(|new| Self::made_of(new, result))
     }
 
-    /// The new deferred, fired with `result`.
+    /// The new deferred, which may have a history, fired with `result`.
     #[inline]
     pub(crate) fn made_of<'py>(
+        new: Bound<'py, Self>,
+        result: Bound<'py, PyAny>,
+    ) -> Bound<'py, Self> {
+        let new = Self::with_result(new, result);
+        if let Some(noted) = state(&new).history.get() {
+            inspect::ready(&new, noted);
+        }
+        new
+    }
+
+    /// The same, where it is known to have none.
+    #[inline]
+    pub(crate) fn with_result<'py>(
         new: Bound<'py, Self>,
         result: Bound<'py, PyAny>,
     ) -> Bound<'py, Self> {
         let its = state(&new);
         its.chain.claim();
         its.result.set(Some(result));
-        if let Some(noted) = its.history.get() {
-            inspect::ready(&new, noted);
-        }
         new
     }
 
@@ -434,12 +447,12 @@ impl Deferred {
         slf.call_method1(name, (result,)).map(drop)
     }
 
-    #[inline]
-    pub(crate) fn push(slf: &Bound<'_, Self>, mut link: Link) {
+    #[allow(clippy::inline_always, reason = "a link that stays in registers takes half as long")]
+    #[inline(always)]
+    pub(crate) fn push(slf: &Bound<'_, Self>, link: Link) {
         let its = state(slf);
-        if its.history.get().is_some() {
-            inspect::note_place(slf.py(), &mut link);
-        }
+        let link =
+            if its.history.get().is_some() { inspect::note_place(slf.py(), link) } else { link };
         its.links.push(link);
         if its.chain.is_fired() {
             hereafter_engine::run::<PyWorld<'_>>(slf);

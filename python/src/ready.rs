@@ -22,7 +22,11 @@ impl Fast for Succeed {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
         let result = arguments.only(name!(module.py(), result))?;
-        Some(Deferred::made_of(Deferred::make_quickly(module.py())?, result).into_any())
+        let new = match Deferred::make_plain(module.py()) {
+            Some(new) => Deferred::with_result(new, result),
+            None => Deferred::made_of(Deferred::make_noted(module.py())?, result),
+        };
+        Some(new.into_any())
     }
 
     fn call<'py>(

@@ -180,12 +180,13 @@ fn leave(noted: Box<Noted>) {
     }
 }
 
-/// Notes of a link that the program adds where that is.
+/// The link, with its place if it is one that the program adds.
 #[cold]
-pub(crate) fn note_place(py: Python<'_>, link: &mut Link) {
+pub(crate) fn note_place(py: Python<'_>, mut link: Link) -> Link {
     if let Some(added) = link.added() {
         *added = places::here(py);
     }
+    link
 }
 
 /// Somebody has paused it.

@@ -6,7 +6,8 @@
 //! * `class.rs`: what can be told of a class; `layout.rs`: how objects of ours are made, awaited and freed;
 //! * `made.rs`: objects of Python's own classes;
 //! * `entry.rs`: functions and methods of ours that take their arguments where the interpreter laid them;
-//! * `stack.rs`: how deep it goes, and where it is; `frame.rs`: the same in fewer steps; `roll.rs`: which objects are alive.
+//! * `stack.rs`: how deep it goes, and where it is; `frame.rs`: the latter in fewer steps;
+//! * `roll.rs`: which objects are alive.
 //!
 //! # Why this is sound
 //!

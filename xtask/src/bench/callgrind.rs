@@ -11,13 +11,13 @@ use anyhow::{Context, Result, bail};
 /// Operations in the shorter of the two runs.
 const RUNS: u32 = 200;
 
-/// Counts the instructions of every selected case of the benchmark program.
+/// Counts the instructions of every selected case of the benchmark program, which is told `always` each time.
 ///
 /// # Errors
 ///
 /// Fails when valgrind is not installed or does not get through.
-pub(crate) fn run(program: &Path, selection: &[String]) -> Result<()> {
-    let list = Command::new(program).arg("--list").args(selection).output()?;
+pub(crate) fn run(program: &Path, always: &[&str], selection: &[String]) -> Result<()> {
+    let list = Command::new(program).arg("--list").args(always).args(selection).output()?;
     if !list.status.success() {
         let message = String::from_utf8_lossy(&list.stderr);
         bail!("{}", message.trim().trim_start_matches("error: "));
@@ -28,7 +28,7 @@ pub(crate) fn run(program: &Path, selection: &[String]) -> Result<()> {
         if case.is_elsewhere() {
             continue;
         }
-        let count = case.instructions(program)?;
+        let count = case.instructions(program, always)?;
         println!("{:<24} {:<44} {:>12.1}", case.shape, case.system, count);
     }
     Ok(())
@@ -57,10 +57,10 @@ impl<'a> Case<'a> {
             || self.shape == "adbapi_postgres"
     }
 
-    fn instructions(&self, program: &Path) -> Result<f64> {
-        let mut count = self.per_run(program, &[])?;
+    fn instructions(&self, program: &Path, always: &[&str]) -> Result<f64> {
+        let mut count = self.per_run(program, always)?;
         if self.has_baseline {
-            count -= self.per_run(program, &["--baseline"])?;
+            count -= self.per_run(program, &[always, &["--baseline"]].concat())?;
         }
         Ok(count / f64::from(self.items))
     }

@@ -39,20 +39,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     step::run(&mut build)?;
     let program =
         step::target().join("release").join(format!("native{}", std::env::consts::EXE_SUFFIX));
+    let always: &[&str] = if arguments.inspect { &["--inspect"] } else { &[] };
     let mut selection: Vec<String> = Vec::new();
-    if arguments.inspect {
-        selection.push("--inspect".to_owned());
-    }
     for (flag, value) in [("--only", &arguments.only), ("--system", &arguments.system)] {
         if let Some(value) = value {
             selection.extend([flag.to_owned(), value.clone()]);
         }
     }
     if arguments.callgrind {
-        return callgrind::run(&program, &selection);
+        return callgrind::run(&program, always, &selection);
     }
     let mut command = std::process::Command::new(&program);
-    command.args(&selection);
+    command.args(always).args(&selection);
     python::add_twisted(&mut command, &mut Steps::new("cargo xtask bench native"));
     if arguments.quick {
         command.arg("--quick");
