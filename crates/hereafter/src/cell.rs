@@ -58,7 +58,7 @@ pub(crate) trait Members {
 
 impl Head {
     #[inline]
-    pub(crate) const fn new(made: &'static Location<'static>) -> Self {
+    pub(crate) fn new(made: &'static Location<'static>) -> Self {
         Self {
             chain: Chain::new(),
             detached: Cell::new(false),
@@ -154,9 +154,11 @@ impl CellRef {
         !self.0.head.notes.is_empty()
     }
 
-    /// Begins to note what happens to it.
-    pub(crate) fn begin_notes(&self, notes: Box<debug::Notes>) {
-        self.0.head.notes.put(Some(notes));
+    /// Begins to note what happens to it, here; what was noted before comes back.
+    #[cfg(feature = "inspect")]
+    #[inline]
+    pub(crate) fn begin_notes(&self, notes: Box<debug::Notes>) -> Option<Box<debug::Notes>> {
+        self.0.head.notes.replace(notes)
     }
 
     /// What is noted of it, if anything was when it was made. `look` must run no user code.

@@ -162,8 +162,8 @@ pub(crate) struct Notebook(Cell<Option<Box<Notes>>>);
 
 impl Notebook {
     #[inline]
-    pub(crate) const fn new() -> Self {
-        Self(Cell::new(None))
+    pub(crate) fn new() -> Self {
+        Self(Cell::new(if notes_anything() { begin() } else { None }))
     }
 
     /// Whether nothing is noted here.
@@ -176,9 +176,15 @@ impl Notebook {
         none
     }
 
+    /// Puts others in their place.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn replace(&self, notes: Box<Notes>) -> Option<Box<Notes>> {
+        self.0.replace(Some(notes))
+    }
+
     /// Puts notes where there are none.
     #[inline]
-    pub(crate) fn put(&self, notes: Option<Box<Notes>>) {
+    fn put(&self, notes: Option<Box<Notes>>) {
         // There is nothing to drop, and no need to find that out.
         core::mem::forget(self.0.replace(notes));
     }
@@ -201,20 +207,14 @@ impl Drop for Notebook {
     }
 }
 
-/// Begins the notes of a new deferred, since there is something to note.
+/// The notes of a deferred that is being made, if it is to have any by then.
 #[cold]
 #[inline(never)]
-pub(crate) fn begin(cell: &CellRef) {
-    #[cfg(feature = "inspect")]
-    let mut notes = crate::inspect::begin(cell).unwrap_or_default();
-    #[cfg(not(feature = "inspect"))]
-    let mut notes = Box::<Notes>::default();
-    if is_any_on(STACKS) {
-        notes.stacks = Some(Box::new(Stacks { made: Backtrace::force_capture(), fired: None }));
-    }
-    cell.begin_notes(notes);
-    #[cfg(feature = "inspect")]
-    crate::inspect::begun(cell);
+fn begin() -> Option<Box<Notes>> {
+    let stacks = || Stacks { made: Backtrace::force_capture(), fired: None };
+    let stacks = is_any_on(STACKS).then(|| Box::new(stacks()))?;
+    #[allow(clippy::needless_update, reason = "there is more in them with the feature `inspect`")]
+    Some(Box::new(Notes { stacks: Some(stacks), ..Notes::default() }))
 }
 
 #[inline(never)]

@@ -38,6 +38,7 @@ pub(crate) use links::{Link, Ran};
 pub(crate) use task::{DropGuarded, LocalTask};
 
 use crate::cell::Head;
+#[cfg(feature = "inspect")]
 use crate::debug;
 use crate::deferred::{Deferred, Repr};
 use crate::failure::Failure;
@@ -456,9 +457,8 @@ impl<T: 'static> Out<T> {
 #[inline]
 pub(crate) fn cell<T: 'static>(head: Head) -> (In<T>, Out<T>) {
     let cell = CellRef::new(allocate(head));
-    if debug::notes_anything() {
-        debug::begin(&cell);
-    }
+    #[cfg(feature = "inspect")]
+    let cell = if debug::is_any_on(debug::HISTORIES) { crate::inspect::begin(cell) } else { cell };
     (In { cell: cell.clone(), first: PhantomData }, Out { cell, last: PhantomData })
 }
 
