@@ -144,8 +144,19 @@ def test_aCoroutineThatSomebodyHasClosedSaysSo() -> None:
 def test_aListSaysHowManyAreMissing() -> None:
     first: Deferred[int] = Deferred()
     story = explain(DeferredList([succeed(1), first, Deferred()]))
-    assert story.now == "has not fired; 2 of its 3 Deferreds have not fired"
+    assert story.now == "has not fired; it waits for 2 of its 3 Deferreds"
     assert [waited.name for waited in story.waits_on] == [explain(first).name]
+
+
+def test_aListWaitsForAMemberThatHasFiredAndWaits() -> None:
+    inner: Deferred[int] = Deferred()
+    waits, again = succeed(1).addCallback(lambda _: inner), succeed(2)
+    waiting = DeferredList([waits, again])
+    # What a member does after it has told its result is no concern of the list's.
+    again.addCallback(lambda _: Deferred())
+    story = explain(waiting)
+    assert story.now == "has not fired; it waits for 1 of its 2 Deferreds"
+    assert [waited.name for waited in story.waits_on] == [explain(waits).name, explain(inner).name]
 
 
 def test_aForgottenReturn() -> None:

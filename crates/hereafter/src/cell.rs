@@ -182,7 +182,7 @@ impl CellRef {
             }
             Some(Canceller::Members(members)) => {
                 let (count, awaited) = (members.count(), members.awaited().len());
-                format!("{awaited} of its {count} deferreds have not fired")
+                format!("it waits for {awaited} of its {count} deferreds")
             }
             Some(Canceller::Call(_)) => {
                 "its trigger is still there, and it has a canceller".to_owned()

@@ -299,7 +299,7 @@ fn a_list_tells_how_many_it_waits_for_and_on_which() {
     let list = gather_results([Deferred::succeed(0), first, second, third]).map(|all| all.len());
     one.callback(1);
     let expected = format!(
-        "Deferred at A has not fired; 2 of its 4 deferreds have not fired\n\
+        "Deferred at A has not fired; it waits for 2 of its 4 deferreds\n\
          ├─ made at here:{line}:16, T ago\n\
          ├─ callback added at here:{line}:77: still to come\n\
          └─ on Deferred at B has not fired; its trigger is still there\n   \

@@ -1,9 +1,7 @@
 //! What the page shows of this process, and whom it answers.
 
-use super::story::{is_left, of_state, source, with_what_it_waits_on};
-use super::{
-    ALIVE, Noted, Spot, Switches, class_of, is_failed, is_pending, links_to_come, name_of, switch,
-};
+use super::story::{awaited, is_left, of_state, source, with_what_it_waits_on};
+use super::{ALIVE, Noted, Spot, Switches, class_of, is_failed, links_to_come, name_of, switch};
 use crate::deferred::Deferred;
 use crate::list::DeferredList;
 use crate::raw::Attached;
@@ -137,10 +135,9 @@ fn row(deferred: &Bound<'_, Deferred>, number: u64) -> Option<Row<Spot>> {
 fn sources<'py>(
     deferred: &Bound<'py, Deferred>,
 ) -> impl Iterator<Item = Bound<'py, Deferred>> + use<'py> {
-    let members = deferred.cast::<DeferredList>().map(DeferredList::members_of);
-    let members = members.ok().filter(|_| !state(deferred).chain.is_fired());
-    let other = if members.is_some() { None } else { source(deferred) };
-    members.into_iter().flatten().filter(is_pending).chain(other)
+    let list = deferred.cast::<DeferredList>().ok().filter(|_| !state(deferred).chain.is_fired());
+    let other = if list.is_some() { None } else { source(deferred) };
+    list.map(awaited).into_iter().flatten().chain(other)
 }
 
 /// Looks into the journal, or does not if what it let go of has come back here.

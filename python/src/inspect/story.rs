@@ -1,6 +1,6 @@
 //! How what is noted of a Deferred is put into words.
 
-use super::{Noted, Spot, class_of, find, is_pending, links_to_come, name_of, page, places};
+use super::{Noted, Spot, class_of, find, links_to_come, name_of, page, places};
 use crate::awaiter::Awaiter;
 use crate::deferred::{Deferred, as_deferred};
 use crate::failure;
@@ -63,9 +63,23 @@ pub(super) fn source<'py>(deferred: &Bound<'py, Deferred>) -> Option<Bound<'py, 
         return as_deferred(&Driver::awaited(&driver)?).cloned();
     }
     if let Ok(list) = deferred.cast::<DeferredList>() {
-        return DeferredList::members_of(list).into_iter().find(is_pending);
+        return awaited(list).next();
     }
     as_deferred(&its.chained_to.get(py)?).cloned()
+}
+
+/// The members of a list whose results it waits for.
+pub(super) fn awaited<'py>(
+    list: &Bound<'py, DeferredList>,
+) -> impl Iterator<Item = Bound<'py, Deferred>> + use<'py> {
+    let (list, members) = (list.clone(), DeferredList::members_of(list));
+    members.into_iter().filter(move |member| {
+        let looked = state(member).links.each(|link| match link {
+            Link::Member(of, _) if of.is(&list) => Err(()),
+            _ => Ok(()),
+        });
+        looked.is_err()
+    })
 }
 
 /// What runs the generator whose result is to be this one's.
@@ -167,9 +181,8 @@ fn who_fires(deferred: &Bound<'_, Deferred>, alone: bool) -> String {
         );
     }
     if let Ok(list) = deferred.cast::<DeferredList>() {
-        let members = DeferredList::members_of(list);
-        let pending = members.iter().filter(|member| !state(member).chain.is_fired()).count();
-        return format!("{pending} of its {} Deferreds have not fired", members.len());
+        let (awaited, all) = (awaited(list).count(), DeferredList::members_of(list).len());
+        return format!("it waits for {awaited} of its {all} Deferreds");
     }
     if state(deferred).chained_to.get(py).is_some_and(|source| as_deferred(&source).is_some()) {
         return "the result of another is to be its own".to_owned();
