@@ -149,7 +149,11 @@ impl Drop for Deferred {
 
 impl Finalized for Deferred {
     fn finalize(&self, py: Python<'_>) {
-        self.state(py).report_failure();
+        let its = self.state(py);
+        its.report_failure();
+        if let Some(noted) = its.history.get() {
+            inspect::finalized(py, its, noted);
+        }
     }
 }
 

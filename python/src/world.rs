@@ -150,9 +150,10 @@ impl State {
         }
     }
 
-    /// A failure that is left is reported when the deferred goes away.
+    /// A failure that is left is reported when the deferred goes away: by an object of its own, if the deferred
+    /// `cannot` do so while all is whole.
     #[inline(never)]
-    fn note_failure(&self, failure: Bound<'_, PyAny>) {
+    fn note_failure(&self, failure: Bound<'_, PyAny>, cannot: bool) {
         let py = failure.py();
         if twisted(py).is_ok_and(|names| !names.failure_is_lazy)
             // It holds the frames that it came through, and whatever they hold.
@@ -166,7 +167,12 @@ impl State {
                     error.write_unraisable(py, Some(&info));
                 }
             }
-            _ => self.debug_info.set(Some(failure)),
+            _ => {
+                self.debug_info.set(Some(failure));
+                if cannot && let Err(error) = self.debug_information(py) {
+                    error.write_unraisable(py, None);
+                }
+            }
         }
     }
 
@@ -498,7 +504,7 @@ impl<'py> World for PyWorld<'py> {
         if its.result.peek().is_some_and(|(_, kind)| raw::is_exception_class(kind))
             && let Some(result) = its.result.get(py).filter(failure::is_failure)
         {
-            its.note_failure(result);
+            its.note_failure(result, raw::is_past_finalizing(handle));
         } else {
             its.forget_failure(py);
         }

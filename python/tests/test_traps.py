@@ -33,3 +33,13 @@ def test_stock_and_ours_print_the_same(program: Path, name: str) -> None:
     stock = told(program, STOCK)[name]
     assert stock.strip() != ""
     assert told(program, OURS)[name] == stock
+
+
+#: What the error of firing twice says beside, inspected.
+STORY = re.compile(r"\n+\w+ \d+ at 0x .*(\n *[│├└].*)+")
+
+
+@pytest.mark.parametrize("program", [pytest.param(program, id=program.stem) for program in PROGRAMS])
+def test_they_print_the_same_inspected(program: Path) -> None:
+    inspected = sections(STORY.sub("", printed(*OURS, program, HEREAFTER_INSPECT="1")))
+    assert inspected == {name: STORY.sub("", text) for name, text in told(program, OURS).items()}

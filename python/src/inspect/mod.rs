@@ -38,13 +38,16 @@ use std::convert::Infallible;
 pub(crate) struct Noted {
     history: RefCell<History<Spot>>,
     address: usize,
+    /// What there is to report of it was told.
+    is_told: Cell<bool>,
 }
 
 impl Noted {
     #[cold]
     #[inline(never)]
     fn new(made: Spot, address: usize) -> Box<Self> {
-        Box::new(Self { history: RefCell::new(History::new(made)), address })
+        let history = RefCell::new(History::new(made));
+        Box::new(Self { history, address, is_told: Cell::new(false) })
     }
 
     fn number(&self) -> u64 {
@@ -137,6 +140,7 @@ pub(crate) fn begin_at(deferred: &Bound<'_, Deferred>, made: Spot) {
         Some(mut spare) => {
             spare.history.get_mut().renew(made);
             spare.address = address;
+            spare.is_told.set(false);
             spare
         }
         None => Noted::new(made, address),
@@ -453,14 +457,21 @@ pub(crate) fn goes_away(its: &State, noted: &Noted) {
         return;
     }
     Python::attach(|py| {
-        if let Some(info) = its.debug_info.get(py).filter(|info| !info.is_none()) {
-            raw::between_errors(py, || tell_in_report(&info, its, noted));
-        }
+        finalized(py, its, noted);
         if !its.chain.is_fired() && !its.links.is_empty() {
             let number = noted.number();
             raw::between_errors(py, || page::lost(py, number, || of_gone(py, its, noted)));
         }
     });
+}
+
+/// A Deferred is about to go away, and all that it refers to is whole. After this, it may not be.
+#[cold]
+pub(crate) fn finalized(py: Python<'_>, its: &State, noted: &Noted) {
+    let info = its.debug_info.get(py).filter(|info| !info.is_none());
+    if let Some(info) = info.filter(|_| !noted.is_told.replace(true)) {
+        raw::between_errors(py, || tell_in_report(&info, its, noted));
+    }
 }
 
 /// Whether more is to come of it.

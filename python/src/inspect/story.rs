@@ -159,6 +159,9 @@ fn said(failure: &Bound<'_, PyAny>) -> String {
     let py = failure.py();
     let Ok(value) = failure.getattr(name!(py, value)) else { return "?".to_owned() };
     let class = raw::class_name(&value.get_type());
+    if raw::is_taken_apart(&value) {
+        return class;
+    }
     let Ok(whole) = value.str() else {
         return format!("{class}: (it raises when it is asked what it is)");
     };

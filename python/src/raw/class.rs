@@ -135,6 +135,14 @@ pub(crate) fn traceback<'py>(exception: &Bound<'py, PyBaseException>) -> Option<
     }
 }
 
+/// Whether an object is an exception that the cycle collector has taken apart. Such a one must not be asked for its
+/// text: `CPython` would look at arguments that are not there.
+pub(crate) fn is_taken_apart(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: objects of a class of exceptions begin like this.
+    is_exception_class(object.get_type_ptr())
+        && unsafe { (*object.as_ptr().cast::<ffi::PyBaseExceptionObject>()).args.is_null() }
+}
+
 /// Gives an exception a traceback, or `None` for none, whatever its class does when attributes are set.
 pub(crate) fn set_traceback<'py>(
     exception: &Bound<'py, PyBaseException>,

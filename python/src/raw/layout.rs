@@ -119,6 +119,19 @@ pub(crate) trait Finalized:
     fn finalize(&self, py: Python<'_>);
 }
 
+/// Whether an object may come to its end without its `finalize`: that was called before, or its class has another.
+pub(crate) fn is_past_finalizing<T: Finalized>(object: &Bound<'_, T>) -> bool {
+    // SAFETY: an object that somebody holds is alive, and so is its class.
+    unsafe {
+        let address = |class: *mut ffi::PyTypeObject| {
+            (*class).tp_finalize.map_or(0, |finalize| finalize as usize)
+        };
+        let class = T::type_object_raw(object.py());
+        ffi::PyObject_GC_IsFinalized(object.as_ptr()) != 0
+            || address(object.as_any().get_type_ptr()) != address(class)
+    }
+}
+
 /// Tells the interpreter, which `PyO3` cannot, of a class's `finalize`. Classes that derive from it inherit it.
 pub(crate) fn finalize<T: Finalized>(py: Python<'_>) {
     struct Entry<T>(std::marker::PhantomData<T>);

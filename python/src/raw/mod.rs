@@ -36,14 +36,14 @@ mod store;
 pub(crate) use call::{Call, Called, Raised, between_errors, call_one, call_with, handling};
 pub(crate) use class::{
     Watch, as_instance, can_be_awaited, class, class_name, derives, exception, has_attributes,
-    is_exception_class, is_heap_class, new_exception, set_traceback, traceback,
+    is_exception_class, is_heap_class, is_taken_apart, new_exception, set_traceback, traceback,
 };
 pub(crate) use entry::{
     Arguments, Fast, add_class_method, add_function, add_method, call_by, construct, construct_by,
     first_closed_over,
 };
 pub(crate) use frame::{Instruction, instructions};
-pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize};
+pub(crate) use layout::{Awaits, Finalized, Known, Layout, await_by, finalize, is_past_finalizing};
 pub(crate) use made::{dict, dict_of, error, list, list_of, nones, number, text, tuple};
 pub(crate) use resume::{Sent, as_one_call, copy_context, in_context, send};
 pub(crate) use roll::{Roll, references};
