@@ -12,10 +12,12 @@ from sides import OURS, run
 HERE = Path(__file__).parent / "hostile"
 
 
-def test_streamsOfOperationsAmongHostileObjects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inspected", ["0", "1"], ids=["plain", "inspected"])
+def test_streamsOfOperationsAmongHostileObjects(tmp_path: Path, inspected: str) -> None:
     last = tmp_path / "program"
     # The same programs every time.
-    ended = run(HERE / "streams.py", "--examples", "250", "--seed", "1", "--last", last)
+    streams: list[str | Path] = [HERE / "streams.py", "--examples", "250", "--seed", "1", "--last", last]
+    ended = run(*streams, HEREAFTER_INSPECT=inspected)
     assert ended.returncode == 0, f"{ended.stdout}\nthe last program was:\n{last.read_text()}"
     assert "'programs': 500" in ended.stdout
 
