@@ -417,8 +417,7 @@ impl Deferred {
                 return Ok(PyErr::from_value(names.already_called.bind(py).call1(said)?));
             }
             let error = names.called_twice.bind(py).call1(said)?;
-            let story = inspect::story(slf).to_string();
-            error.setattr(name!(py, story), raw::text(py, story.trim_end())?)?;
+            inspect::give_story(&error, &inspect::story(slf))?;
             Ok(PyErr::from_value(error))
         };
         make().unwrap_or_else(|error| error)

@@ -18,7 +18,7 @@ mod trace;
 
 pub(crate) use places::{Spot, here_again};
 use story::of_gone;
-pub(crate) use story::{story, tell_in_report};
+pub(crate) use story::{give_story, story, tell_in_report};
 pub(crate) use told::{Story, add};
 
 use crate::deferred::{self, Deferred};
@@ -256,7 +256,7 @@ fn note_watched(
 #[inline(never)]
 fn runs(deferred: &Bound<'_, Deferred>, noted: &Noted) {
     let its = state(deferred);
-    let Some(Some((kind, added))) = its.links.front(of_link) else { return };
+    let Some((kind, added)) = its.links.front(of_link).flatten() else { return };
     let passes = match kind {
         Kind::Callback => is_failed(deferred),
         Kind::Errback => !is_failed(deferred),
@@ -291,11 +291,7 @@ fn ended(deferred: &Bound<'_, Deferred>, noted: &Noted) {
 #[inline(never)]
 fn fired(deferred: &Bound<'_, Deferred>, noted: &Noted) {
     let failure = failure_name(deferred);
-    if failure.is_some() {
-        note(deferred, noted, |history| history.fired(failure));
-    } else {
-        note(deferred, noted, |history| history.fired(None));
-    }
+    note(deferred, noted, |history| history.fired(failure));
     let its = state(deferred);
     if its.links.is_empty() || its.chain.paused() != 0 {
         noted.history.borrow_mut().rests();
@@ -307,11 +303,7 @@ fn fired(deferred: &Bound<'_, Deferred>, noted: &Noted) {
 #[inline(never)]
 pub(crate) fn ready(deferred: &Bound<'_, Deferred>, noted: &Noted) {
     let failure = failure_name(deferred);
-    if failure.is_some() {
-        note(deferred, noted, |history| history.ready(failure));
-    } else {
-        note(deferred, noted, |history| history.ready(None));
-    }
+    note(deferred, noted, |history| history.ready(failure));
 }
 
 /// A link has handed on its result, or given back another Deferred.
@@ -322,7 +314,7 @@ fn left(deferred: &Bound<'_, Deferred>, noted: &Noted, step: &Step<Bound<'_, Def
         Step::Returned => {
             let inner = PyWorld::waiting_on(deferred);
             let inner = inner.map_or_else(|| Name::from("?"), |inner| short_name(&inner));
-            note(deferred, noted, |history| history.ran(End::Returned(inner)));
+            note(deferred, noted, |history| history.gave_back(inner));
         }
         Step::Resumed(target) | Step::Fired(target) | Step::Called(target) => {
             let target = short_name(target);

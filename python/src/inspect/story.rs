@@ -316,6 +316,12 @@ fn name_of_gone(noted: &Noted) -> String {
     Name::of_deferred(Some(noted.number()), noted.address).to_string()
 }
 
+/// Has an object of Twisted's tell the story beside what it says.
+pub(crate) fn give_story(object: &Bound<'_, PyAny>, story: &Story) -> PyResult<()> {
+    let py = object.py();
+    object.setattr(name!(py, story), raw::text(py, story.to_string().trim_end())?)
+}
+
 /// Has Twisted's report of an unhandled failure tell the story of its Deferred.
 pub(crate) fn tell_in_report(info: &Bound<'_, PyAny>, its: &State, noted: &Noted) {
     let py = info.py();
@@ -327,7 +333,7 @@ pub(crate) fn tell_in_report(info: &Bound<'_, PyAny>, its: &State, noted: &Noted
         }
         let story = of_state(py, its, name_of_gone(noted), String::new(), said);
         page::unhandled(py, noted.number(), &story);
-        info.setattr(name!(py, story), raw::text(py, story.to_string().trim_end())?)?;
+        give_story(info, &story)?;
         info.setattr(name!(py, __class__), &names.telling_info)
     };
     if let Err(error) = tell() {
