@@ -16,7 +16,6 @@ import urllib.error
 import urllib.request
 import warnings
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,7 @@ from hereafter.inspect import explain
 
 HERE = Path(__file__).name
 
-
-@pytest.fixture(autouse=True)
-def inspected() -> Iterator[None]:
-    inspect.enable()
-    yield
-    inspect.disable()
+pytestmark = pytest.mark.usefixtures("inspected")
 
 
 def drawn(story: object) -> str:

@@ -6,7 +6,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -20,12 +20,7 @@ from twisted.internet.task import Clock, deferLater
 from hereafter import inspect
 from hereafter.inspect import explain
 
-
-@pytest.fixture(autouse=True)
-def inspected() -> Iterator[None]:
-    inspect.enable()
-    yield
-    inspect.disable()
+pytestmark = pytest.mark.usefixtures("inspected")
 
 
 def made(deferred: object) -> str:

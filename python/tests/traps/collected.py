@@ -32,20 +32,21 @@ def collect():
         gc.collect()
 
 
-@section
-def oneThatIsFiredByAFinalizer():
+def collect_as_it_is_fired(made):
     error = ValueError("late")
-    Late(Deferred(), error)
+    Late(made(), error)
     del error
     collect()
+
+
+@section
+def oneThatIsFiredByAFinalizer():
+    collect_as_it_is_fired(Deferred)
 
 
 @section
 def oneThatIsFiredByAFinalizerAndHasOneOfItsOwn():
-    error = ValueError("late")
-    Late(Finalized(), error)
-    del error
-    collect()
+    collect_as_it_is_fired(Finalized)
 
 
 @section
